@@ -1,0 +1,1 @@
+"""Messages, usage and errors: plain data that every other part of the library speaks in."""
