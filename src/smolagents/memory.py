@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeAlias, TypeVar, overload
 
 from smolagents.types.errors import AgentError
 from smolagents.types.jsonable import make_json_serializable
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Json: TypeAlias = dict[str, Any]
 
 
 @dataclass
@@ -46,7 +47,7 @@ class ToolCall:
     arguments: Any
     id: str
 
-    def dict(self) -> dict[str, Any]:
+    def dict(self) -> Json:
         return {
             "id": self.id,
             "type": "function",
@@ -140,12 +141,12 @@ class MemoryStep:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
-    def dict(self) -> dict[str, Any]:
+    def dict(self) -> Json:
         """The step as plain JSON data."""
-        data: dict[str, Any] = make_json_serializable(self)
+        data: Json = make_json_serializable(self)
         return data
 
-    def succinct(self) -> dict[str, Any]:
+    def succinct(self) -> Json:
         """`dict()` without the messages the model was given."""
         return {key: value for key, value in self.dict().items() if key != "model_input_messages"}
 
@@ -199,13 +200,13 @@ class ActionStep(MemoryStep):
             return getattr(self, key)
         raise KeyError(key)
 
-    def dict(self) -> dict[str, Any]:
+    def dict(self) -> Json:
         """The step as plain JSON data, the whole of its input messages included."""
         messages = self.model_input_messages
         given = None if messages is None else [_message_dict(message) for message in messages]
         return {"model_input_messages": given, **self.succinct()}
 
-    def succinct(self) -> dict[str, Any]:
+    def succinct(self) -> Json:
         return {
             "step_number": self.step_number,
             "timing": self.timing.dict(),
@@ -267,7 +268,7 @@ class PlanningStep(MemoryStep):
     timing: Timing
     token_usage: TokenUsage | None = None
 
-    def dict(self) -> dict[str, Any]:
+    def dict(self) -> Json:
         return {
             "model_input_messages": [_message_dict(message) for message in self.model_input_messages],
             "model_output_message": _message_dict(self.model_output_message),
