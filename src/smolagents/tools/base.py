@@ -1,0 +1,215 @@
+"""`Tool`: something an agent can call."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from smolagents.tools.async_bridge import host_loop, run_from_sync
+from smolagents.tools.definition import complete_class, validate_tool
+from smolagents.tools.prompts import code_prompt, tool_calling_prompt
+from smolagents.tools.schema import parameters_schema
+from smolagents.tools.sharing import Shareable
+from smolagents.types.agent_types import handle_agent_input_types, handle_agent_output_types
+
+__all__ = ["BaseTool", "Tool", "host_loop"]
+
+
+class BaseTool(ABC):
+    """Anything an agent can call by name."""
+
+    name: str
+
+    @abstractmethod
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class Tool(Shareable, BaseTool):
+    """Base of the tools that agents call.
+
+    A subclass declares what it is and writes `forward`, which may be `async def`:
+
+        class WeatherTool(Tool):
+            name = "get_weather"
+            description = "Tells the current weather of a place."
+            inputs = {"place": {"type": "string", "description": "City and country."}}
+            output_type = "string"
+
+            def forward(self, place: str) -> str: ...
+
+    `inputs` and `output_type` may be left out: they are then read from the type hints of `forward` and the
+    descriptions in its docstring. `validate_arguments` runs after every construction.
+    """
+
+    name: str
+    """What the model calls it by: a Python identifier."""
+    description: str
+    """What it does, for the model."""
+    inputs: dict[str, dict[str, Any]]
+    """For each argument its "type" (one, or a list, of `AUTHORIZED_TYPES`) and "description"; "nullable" where it may
+    be left out; further keywords of JSON schema such as "enum" and "items"."""
+    output_type: str
+    """One of `AUTHORIZED_TYPES`."""
+    output_schema: dict[str, Any] | None = None
+    """JSON schema of the output, when it is an object whose fields are known."""
+    is_initialized: bool = False
+    """True once `setup` ran."""
+    skip_forward_signature_validation: bool = False
+    """True for a class whose `forward` does not name its inputs."""
+
+    _derived: ClassVar[frozenset[str]] = frozenset()
+    _output_description: str | None = None
+    _validated: ClassVar[type | None] = None
+    _prompts: dict[str, tuple[Any, str]] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the tool. A subclass may take any arguments of its own."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Validation must follow the whole of __init__, which may set the name or the inputs, whether or not it calls
+        # the one above it.
+        own_init: Callable[..., None] = cls.__init__
+
+        @functools.wraps(own_init)
+        def init_then_validate(self: Tool, *args: Any, **kwargs: Any) -> None:
+            own_init(self, *args, **kwargs)
+            if type(self) is cls:
+                self.validate_arguments()
+
+        cls.__init__ = init_then_validate  # type: ignore[method-assign]
+
+    def validate_arguments(self) -> None:
+        """Check name, description, inputs and output type against each other and against `forward`.
+
+        A class is checked once; an instance that sets some of these itself is checked each time.
+
+        Raises:
+            ToolDefinitionError: something is missing or wrong; the message says what to write.
+        """
+        cls = type(self)
+        own = not _DECLARATIONS.isdisjoint(vars(self))
+        if cls._validated is cls and not own:
+            return
+        if "inputs" not in vars(self) or "output_type" not in vars(self):
+            complete_class(cls)
+        validate_tool(self)
+        if not own:
+            cls._validated = cls
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work. Written by each tool."""
+        raise NotImplementedError(f"Tool '{self.name}' has no 'forward'. Write what it does in that method.")
+
+    def setup(self) -> None:
+        """Load what is expensive, such as a model. Called once, before the first call."""
+        self.is_initialized = True
+
+    @property
+    def is_async(self) -> bool:
+        """True when `forward` is asynchronous."""
+        return inspect.iscoroutinefunction(self.forward)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The JSON schema of the arguments as one object, in types that model providers accept."""
+        return parameters_schema(self.inputs)
+
+    def __call__(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:
+        """Call the tool.
+
+        An asynchronous tool is run to its end; from a thread that runs an event loop use `acall`.
+
+        Args:
+            *args: Arguments by position, or a single dictionary of all arguments by name.
+            sanitize_inputs_outputs: True to unwrap agent types among the arguments and to wrap the output in the one
+                that fits, as agents do.
+            **kwargs: Arguments by name.
+        """
+        if not self.is_initialized:
+            _set_up(self)
+        args, kwargs = self._arguments(args, kwargs, sanitize_inputs_outputs)
+        if self.is_async:
+            output = run_from_sync(lambda: self.forward(*args, **kwargs), self.name)
+        else:
+            output = self.forward(*args, **kwargs)
+        return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
+
+    async def acall(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:
+        """Call the tool without blocking the event loop; a synchronous tool runs in a thread."""
+        import asyncio
+
+        if not self.is_async:
+            return await asyncio.to_thread(
+                self.__call__, *args, sanitize_inputs_outputs=sanitize_inputs_outputs, **kwargs
+            )
+        if not self.is_initialized:
+            await asyncio.to_thread(_set_up, self)
+        args, kwargs = self._arguments(args, kwargs, sanitize_inputs_outputs)
+        output = await self.forward(*args, **kwargs)
+        return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
+
+    def _arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], sanitize: bool
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if len(args) == 1 and not kwargs:
+            (only,) = args
+            if isinstance(only, dict) and self._is_by_name(only):
+                args, kwargs = (), only
+        if sanitize:
+            positional, kwargs = handle_agent_input_types(*args, **kwargs)
+            args = tuple(positional)
+        return args, kwargs
+
+    def _is_by_name(self, given: dict[Any, Any]) -> bool:
+        """Whether a lone dictionary holds the arguments by name rather than being the first argument."""
+        if not given or not all(name in self.inputs for name in given):
+            return False
+        kinds = next(iter(self.inputs.values()))["type"]
+        if {"object", "any"}.isdisjoint([kinds] if isinstance(kinds, str) else kinds):
+            return True
+        return len(given) > 1 and all(name in given or spec.get("nullable") for name, spec in self.inputs.items())
+
+    def to_code_prompt(self) -> str:
+        """The tool as a Python signature with docstring, as a model that writes code is shown it."""
+        return self._prompt("code", code_prompt)
+
+    def to_tool_calling_prompt(self) -> str:
+        """The tool in words, as a model that writes tool calls is shown it."""
+        return self._prompt("tool_calling", tool_calling_prompt)
+
+    def _prompt(self, kind: str, render: Callable[[Tool], str]) -> str:
+        shown = (self.name, self.description, self.inputs, self.output_type, self.output_schema)
+        cached = (self._prompts or {}).get(kind)
+        if cached is not None and cached[0] == shown:
+            return cached[1]
+        text = render(self)
+        # Inputs are often shared and may be edited in place, so what was rendered is kept as a copy.
+        self._prompts = {**(self._prompts or {}), kind: (copy.deepcopy(shown), text)}
+        return text
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, 'name', '?')!r}>"
+
+
+_DECLARATIONS = frozenset({"name", "description", "inputs", "output_type", "output_schema", "forward"})
+
+_setup_guard = threading.Lock()
+_setup_locks: dict[int, threading.Lock] = {}
+
+
+def _set_up(tool: Tool) -> None:
+    """Run `setup` once, however many threads call the tool for the first time together."""
+    with _setup_guard:
+        lock = _setup_locks.setdefault(id(tool), threading.Lock())
+    with lock:
+        if not tool.is_initialized:
+            tool.setup()
+            tool.is_initialized = True
+    with _setup_guard:
+        _setup_locks.pop(id(tool), None)
