@@ -1,0 +1,165 @@
+"""Patience with servers: calls spaced out in time, and repeated when they were refused for haste."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+__all__ = ["RateLimiter", "Retrying", "is_rate_limit_error"]
+
+T = TypeVar("T")
+LoggerAndLevel = tuple[logging.Logger, int]
+_MAX_RETRY_AFTER = 300.0
+"""Seconds; a server that asks for more is not waited for that long."""
+
+
+def is_rate_limit_error(exception: BaseException) -> bool:
+    """Whether a server refused the call because too many came: status 429, or words that say so."""
+    for holder in (exception, getattr(exception, "response", None)):
+        if getattr(holder, "status_code", None) == 429 or getattr(holder, "status", None) == 429:
+            return True
+    message = str(exception).lower()
+    return any(
+        words in message
+        for words in ("429", "rate limit", "rate_limit", "ratelimit", "too many requests", "throttlingexception")
+    )
+
+
+class RateLimiter:
+    """Spaces calls evenly in time, over all threads and tasks that share it.
+
+    Args:
+        requests_per_minute: Most calls in a minute; None for no limit.
+
+    Raises:
+        ValueError: the limit is not positive.
+    """
+
+    def __init__(self, requests_per_minute: float | None = None) -> None:
+        if requests_per_minute is not None and requests_per_minute <= 0:
+            raise ValueError(f"requests_per_minute is {requests_per_minute}; give a positive number, or None")
+        self._interval = 60.0 / requests_per_minute if requests_per_minute else 0.0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def _reserve(self) -> float:
+        """Take the next free slot and return the seconds until it."""
+        if not self._interval:
+            return 0.0
+        with self._lock:
+            now = time.monotonic()
+            slot = max(now, self._next)
+            self._next = slot + self._interval
+            return slot - now
+
+    def throttle(self) -> None:
+        """Wait until the next call may be made."""
+        seconds = self._reserve()
+        if seconds > 0:
+            time.sleep(seconds)
+
+    async def athrottle(self) -> None:
+        """Wait until the next call may be made, without blocking the event loop."""
+        seconds = self._reserve()
+        if seconds > 0:
+            import asyncio
+
+            await asyncio.sleep(seconds)
+
+
+class Retrying:
+    """Calls a function again when it fails in a way that may pass.
+
+    A server that says `Retry-After` is waited for that long, if longer than the wait planned.
+
+    Args:
+        max_attempts: Calls in all.
+        wait_seconds: Wait before the second call, in seconds.
+        exponential_base: Factor from one wait to the next.
+        jitter: Lengthen each wait by up to its own length at random, so that callers do not return all at once.
+        retry_predicate: Which exceptions are worth another call; None for all.
+        reraise: Kept for compatibility: the last exception is always raised as it is.
+        before_sleep_logger: Logger and level for a line before each wait.
+        after_logger: Logger and level for a line after each failed call.
+    """
+
+    def __init__(
+        self,
+        max_attempts: int = 1,
+        wait_seconds: float = 0.0,
+        exponential_base: float = 2.0,
+        jitter: bool = True,
+        retry_predicate: Callable[[BaseException], bool] | None = None,
+        reraise: bool = False,
+        before_sleep_logger: LoggerAndLevel | None = None,
+        after_logger: LoggerAndLevel | None = None,
+    ) -> None:
+        if max_attempts < 1:
+            raise ValueError(f"max_attempts is {max_attempts}; give 1 or more")
+        self.max_attempts = max_attempts
+        self.wait_seconds = wait_seconds
+        self.exponential_base = exponential_base
+        self.jitter = jitter
+        self.retry_predicate = retry_predicate
+        self.reraise = reraise
+        self.before_sleep_logger = before_sleep_logger
+        self.after_logger = after_logger
+
+    def __call__(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call `fn` with the arguments until it succeeds, or raise its last exception."""
+        attempt = 1
+        while True:
+            try:
+                return fn(*args, **kwargs)
+            except Exception as error:
+                seconds = self._wait_after(error, attempt, fn)
+                if seconds is None:
+                    raise
+            if seconds > 0:
+                time.sleep(seconds)
+            attempt += 1
+
+    async def acall(self, fn: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+        """Await `fn` with the arguments until it succeeds, or raise its last exception."""
+        attempt = 1
+        while True:
+            try:
+                return await fn(*args, **kwargs)
+            except Exception as error:
+                seconds = self._wait_after(error, attempt, fn)
+                if seconds is None:
+                    raise
+            if seconds > 0:
+                import asyncio
+
+                await asyncio.sleep(seconds)
+            attempt += 1
+
+    def _wait_after(self, error: Exception, attempt: int, fn: Any) -> float | None:
+        """Seconds to wait before the next call; None when there is to be none."""
+        name = getattr(fn, "__qualname__", type(fn).__name__)
+        if self.after_logger is not None:
+            logger, level = self.after_logger
+            logger.log(level, "call %d of %s failed: %s", attempt, name, error)
+        if attempt >= self.max_attempts or (self.retry_predicate is not None and not self.retry_predicate(error)):
+            return None
+        seconds = self.wait_seconds * self.exponential_base ** (attempt - 1)
+        if self.jitter:
+            seconds *= 1 + random.random()
+        seconds = max(seconds, _retry_after(error))
+        if self.before_sleep_logger is not None:
+            logger, level = self.before_sleep_logger
+            logger.log(level, "%s failed (%s); trying again in %.1f s", name, error, seconds)
+        return seconds
+
+
+def _retry_after(error: BaseException) -> float:
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    try:
+        return min(float(headers.get("retry-after", 0)), _MAX_RETRY_AFTER) if headers is not None else 0.0
+    except (TypeError, ValueError):
+        return 0.0

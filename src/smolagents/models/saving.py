@@ -1,0 +1,63 @@
+"""What of a model may be written down: its constructor's arguments, without secrets."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+__all__ = ["constructor_arguments", "without_secrets"]
+
+_SECRET = re.compile(
+    r"(api[-_]?key|access[-_]?key|private[-_]?key|secret|passw(or)?d|credential|authorization|cookie"
+    r"|(^|[-_])(auth|key|token)$|(^|[-_])headers?$|bearer)",
+    re.IGNORECASE,
+)
+_USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
+_KEY_IN_QUERY = re.compile(r"([?&][^=&#\s]*(?:key|token|secret|sig|signature)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
+_OMIT = object()
+
+
+def constructor_arguments(obj: Any) -> dict[str, Any]:
+    """The arguments that would make `obj` again, read from its attributes of the same names.
+
+    Keyword arguments that the constructor does not name are read from `obj.kwargs`. Secrets, arguments that are
+    None, and values that are not plain data are left out.
+    """
+    found: dict[str, Any] = {}
+    for cls in type(obj).__mro__:
+        init = cls.__dict__.get("__init__")
+        if init is None:
+            continue
+        parameters = inspect.signature(init).parameters.values()
+        for parameter in parameters:
+            name = parameter.name
+            if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or name == "self" or name in found:
+                continue
+            value = getattr(obj, name, parameter.default)
+            if value is not None and value is not parameter.empty and value != parameter.default:
+                found[name] = value
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break  # what bases take beyond this is not for the caller to give
+    found.update(getattr(obj, "kwargs", None) or {})
+    plain = without_secrets(found)
+    return plain if isinstance(plain, dict) else {}
+
+
+def without_secrets(value: Any) -> Any:
+    """Plain data without what looks secret: keys, tokens, passwords, headers, and credentials in URLs."""
+    plain = _plain(value)
+    return None if plain is _OMIT else plain
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return _KEY_IN_QUERY.sub(r"\1", _USER_IN_URL.sub("", str(value)))
+    if isinstance(value, dict):
+        items = {str(key): _plain(item) for key, item in value.items() if not _SECRET.search(str(key))}
+        return {key: item for key, item in items.items() if item is not _OMIT}
+    if isinstance(value, (list, tuple)):
+        return [item for item in map(_plain, value) if item is not _OMIT]
+    return _OMIT
