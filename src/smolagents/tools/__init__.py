@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from smolagents.tools.decorator import tool
     from smolagents.tools.errors import ToolDefinitionError
     from smolagents.tools.final_answer import FinalAnswerTool
+    from smolagents.tools.sharing import get_tools_definition_code
     from smolagents.tools.types import AUTHORIZED_TYPES
     from smolagents.tools.user_input import UserInputTool
 
@@ -20,6 +21,7 @@ __all__ = [
     "Tool",
     "ToolDefinitionError",
     "UserInputTool",
+    "get_tools_definition_code",
     "prepare_tool_arguments",
     "tool",
     "validate_tool_arguments",
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_exports(
         "Tool": "smolagents.tools.base",
         "ToolDefinitionError": "smolagents.tools.errors",
         "UserInputTool": "smolagents.tools.user_input",
+        "get_tools_definition_code": "smolagents.tools.sharing",
         "prepare_tool_arguments": "smolagents.tools.arguments",
         "tool": "smolagents.tools.decorator",
         "validate_tool_arguments": "smolagents.tools.arguments",

@@ -198,7 +198,7 @@ def _mismatch_in_array(value: Any, spec: Mapping[str, Any], where: str) -> Excep
     for index, item in enumerate(value):
         item_spec = heads[index] if index < len(heads) else items
         if isinstance(item_spec, Mapping):
-            problem = _mismatch(item, item_spec, f"{where}, item {index},")
+            problem = _mismatch(item, item_spec, f"{where}, item {index}")
             if problem is not None:
                 return problem
     return None
@@ -212,11 +212,11 @@ def _mismatch_in_object(value: Mapping[Any, Any], spec: Mapping[str, Any], where
     others = spec.get("additionalProperties", True)
     for name, item in value.items():
         if name in properties:
-            problem = _mismatch(item, properties[name], f"{where}, field '{name}',")
+            problem = _mismatch(item, properties[name], f"{where}, field '{name}'")
         elif others is False:
             return ValueError(f"{where} has an unknown field '{name}'; its fields are: {', '.join(properties)}.")
         elif isinstance(others, Mapping):
-            problem = _mismatch(item, others, f"{where}, field '{name}',")
+            problem = _mismatch(item, others, f"{where}, field '{name}'")
         else:
             continue
         if problem is not None:

@@ -65,6 +65,7 @@ class Tool(Shareable, BaseTool):
     _derived: ClassVar[frozenset[str]] = frozenset()
     _output_description: str | None = None
     _validated: ClassVar[type | None] = None
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     _prompts: dict[str, tuple[Any, str]] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -78,8 +79,11 @@ class Tool(Shareable, BaseTool):
 
         @functools.wraps(own_init)
         def init_then_validate(self: Tool, *args: Any, **kwargs: Any) -> None:
+            outermost = type(self) is cls
+            if outermost and (args or kwargs):
+                self._made_with = (args, kwargs)
             own_init(self, *args, **kwargs)
-            if type(self) is cls:
+            if outermost:
                 self.validate_arguments()
 
         cls.__init__ = init_then_validate  # type: ignore[method-assign]

@@ -276,7 +276,8 @@ def _as_numpy(value: Any) -> Any:
 
 def _pixels_as_bytes(pixels: Any) -> Any:
     array = _as_numpy(pixels)
-    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
+    # Tensors are channels first by custom, arrays channels last; a shape that allows only one of them decides.
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and (_is_tensor(pixels) or array.shape[2] not in (1, 3, 4)):
         array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
