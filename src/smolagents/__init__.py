@@ -1,1 +1,192 @@
-"""Agents that think in code."""
+"""Agents that think in code.
+
+A model writes Python (`CodeAgent`) or tool calls (`ToolCallingAgent`); the library runs the action, shows the model
+what happened, and repeats until there is an answer. Every name here is imported when it is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from smolagents._lazy import lazy_exports
+
+__version__ = "2.0.0.dev0"
+
+if TYPE_CHECKING:
+    from smolagents.agents.base import MultiStepAgent
+    from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
+    from smolagents.agents.templates import (
+        FinalAnswerPromptTemplate,
+        ManagedAgentPromptTemplate,
+        PlanningPromptTemplate,
+        PromptTemplates,
+        populate_template,
+    )
+    from smolagents.agents.toolcalling import ToolCallingAgent
+    from smolagents.memory import (
+        ActionStep,
+        AgentMemory,
+        CallbackRegistry,
+        FinalAnswerStep,
+        MemoryStep,
+        PlanningStep,
+        SystemPromptStep,
+        TaskStep,
+        ToolCall,
+    )
+    from smolagents.models.adapting import as_model
+    from smolagents.models.api import ApiModel
+    from smolagents.models.base import REMOVE_PARAMETER, Model
+    from smolagents.models.cleaning import get_clean_message_list
+    from smolagents.models.tool_text import parse_json_if_needed
+    from smolagents.monitoring.levels import LogLevel
+    from smolagents.monitoring.logger import AgentLogger
+    from smolagents.monitoring.monitor import Monitor
+    from smolagents.tools.arguments import validate_tool_arguments
+    from smolagents.tools.base import BaseTool, Tool
+    from smolagents.tools.decorator import tool
+    from smolagents.tools.final_answer import FinalAnswerTool
+    from smolagents.tools.user_input import UserInputTool
+    from smolagents.types.agent_types import AgentAudio, AgentImage, AgentText, AgentType, handle_agent_output_types
+    from smolagents.types.errors import (
+        AgentError,
+        AgentExecutionError,
+        AgentGenerationError,
+        AgentInterruptedError,
+        AgentMaxStepsError,
+        AgentParsingError,
+        AgentToolCallError,
+        AgentToolExecutionError,
+        MissingExtraError,
+    )
+    from smolagents.types.messages import (
+        ChatMessage,
+        ChatMessageStreamDelta,
+        ChatMessageToolCall,
+        ChatMessageToolCallFunction,
+        MessageRole,
+        agglomerate_stream_deltas,
+    )
+    from smolagents.types.text import truncate_content
+    from smolagents.types.usage import Timing, TokenUsage
+
+__all__ = [
+    "ActionOutput",
+    "ActionStep",
+    "AgentAudio",
+    "AgentError",
+    "AgentExecutionError",
+    "AgentGenerationError",
+    "AgentImage",
+    "AgentInterruptedError",
+    "AgentLogger",
+    "AgentMaxStepsError",
+    "AgentMemory",
+    "AgentParsingError",
+    "AgentText",
+    "AgentToolCallError",
+    "AgentToolExecutionError",
+    "AgentType",
+    "ApiModel",
+    "BaseTool",
+    "CallbackRegistry",
+    "ChatMessage",
+    "ChatMessageStreamDelta",
+    "ChatMessageToolCall",
+    "ChatMessageToolCallFunction",
+    "FinalAnswerPromptTemplate",
+    "FinalAnswerStep",
+    "FinalAnswerTool",
+    "LogLevel",
+    "ManagedAgentPromptTemplate",
+    "MemoryStep",
+    "MessageRole",
+    "MissingExtraError",
+    "Model",
+    "Monitor",
+    "MultiStepAgent",
+    "PlanningPromptTemplate",
+    "PlanningStep",
+    "PromptTemplates",
+    "REMOVE_PARAMETER",
+    "RunResult",
+    "SystemPromptStep",
+    "TaskStep",
+    "Timing",
+    "TokenUsage",
+    "Tool",
+    "ToolCall",
+    "ToolCallingAgent",
+    "ToolOutput",
+    "UserInputTool",
+    "agglomerate_stream_deltas",
+    "as_model",
+    "get_clean_message_list",
+    "handle_agent_output_types",
+    "parse_json_if_needed",
+    "populate_template",
+    "tool",
+    "truncate_content",
+    "validate_tool_arguments",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "ActionOutput": "smolagents.agents.run",
+        "ActionStep": "smolagents.memory",
+        "AgentAudio": "smolagents.types.agent_types",
+        "AgentError": "smolagents.types.errors",
+        "AgentExecutionError": "smolagents.types.errors",
+        "AgentGenerationError": "smolagents.types.errors",
+        "AgentImage": "smolagents.types.agent_types",
+        "AgentInterruptedError": "smolagents.types.errors",
+        "AgentLogger": "smolagents.monitoring.logger",
+        "AgentMaxStepsError": "smolagents.types.errors",
+        "AgentMemory": "smolagents.memory",
+        "AgentParsingError": "smolagents.types.errors",
+        "AgentText": "smolagents.types.agent_types",
+        "AgentToolCallError": "smolagents.types.errors",
+        "AgentToolExecutionError": "smolagents.types.errors",
+        "AgentType": "smolagents.types.agent_types",
+        "ApiModel": "smolagents.models.api",
+        "BaseTool": "smolagents.tools.base",
+        "CallbackRegistry": "smolagents.memory",
+        "ChatMessage": "smolagents.types.messages",
+        "ChatMessageStreamDelta": "smolagents.types.messages",
+        "ChatMessageToolCall": "smolagents.types.messages",
+        "ChatMessageToolCallFunction": "smolagents.types.messages",
+        "FinalAnswerPromptTemplate": "smolagents.agents.templates",
+        "FinalAnswerStep": "smolagents.memory",
+        "FinalAnswerTool": "smolagents.tools.final_answer",
+        "LogLevel": "smolagents.monitoring.levels",
+        "ManagedAgentPromptTemplate": "smolagents.agents.templates",
+        "MemoryStep": "smolagents.memory",
+        "MessageRole": "smolagents.types.messages",
+        "MissingExtraError": "smolagents.types.errors",
+        "Model": "smolagents.models.base",
+        "Monitor": "smolagents.monitoring.monitor",
+        "MultiStepAgent": "smolagents.agents.base",
+        "PlanningPromptTemplate": "smolagents.agents.templates",
+        "PlanningStep": "smolagents.memory",
+        "PromptTemplates": "smolagents.agents.templates",
+        "REMOVE_PARAMETER": "smolagents.models.base",
+        "RunResult": "smolagents.agents.run",
+        "SystemPromptStep": "smolagents.memory",
+        "TaskStep": "smolagents.memory",
+        "Timing": "smolagents.types.usage",
+        "TokenUsage": "smolagents.types.usage",
+        "Tool": "smolagents.tools.base",
+        "ToolCall": "smolagents.memory",
+        "ToolCallingAgent": "smolagents.agents.toolcalling",
+        "ToolOutput": "smolagents.agents.run",
+        "UserInputTool": "smolagents.tools.user_input",
+        "agglomerate_stream_deltas": "smolagents.types.messages",
+        "as_model": "smolagents.models.adapting",
+        "get_clean_message_list": "smolagents.models.cleaning",
+        "handle_agent_output_types": "smolagents.types.agent_types",
+        "parse_json_if_needed": "smolagents.models.tool_text",
+        "populate_template": "smolagents.agents.templates",
+        "tool": "smolagents.tools.decorator",
+        "truncate_content": "smolagents.types.text",
+        "validate_tool_arguments": "smolagents.tools.arguments",
+    },
+)

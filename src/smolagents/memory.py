@@ -8,6 +8,7 @@ Changing a step, or the list of steps, makes the memory render itself anew when 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeAlias, TypeVar, overload
@@ -237,8 +238,9 @@ class ActionStep(MemoryStep):
         calls = self.tool_calls
         # Code is in the model's own words already; to repeat it would only cost tokens.
         if calls and not (self.code_action is not None and messages):
-            listed = str([call.dict() for call in calls])
-            messages.append(_text_message(MessageRole.TOOL_CALL, f"Calling tools:\n{listed}"))
+            listed = [{"id": c.id, "name": c.name, "arguments": make_json_serializable(c.arguments)} for c in calls]
+            told = json.dumps(listed, ensure_ascii=False)
+            messages.append(_text_message(MessageRole.TOOL_CALL, f"Calling tools:\n{told}"))
         images = self.observations_images
         if images:
             messages.append(ChatMessage(role=MessageRole.USER, content=_image_parts(images)))

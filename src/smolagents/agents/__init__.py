@@ -1,0 +1,51 @@
+"""Agents: the loop, its drivers, and the two kinds of agent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smolagents._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from smolagents.agents.base import MultiStepAgent
+    from smolagents.agents.code import CodeAgent
+    from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
+    from smolagents.agents.templates import (
+        FinalAnswerPromptTemplate,
+        ManagedAgentPromptTemplate,
+        PlanningPromptTemplate,
+        PromptTemplates,
+        populate_template,
+    )
+    from smolagents.agents.toolcalling import ToolCallingAgent
+
+__all__ = [
+    "ActionOutput",
+    "CodeAgent",
+    "FinalAnswerPromptTemplate",
+    "ManagedAgentPromptTemplate",
+    "MultiStepAgent",
+    "PlanningPromptTemplate",
+    "PromptTemplates",
+    "RunResult",
+    "ToolCallingAgent",
+    "ToolOutput",
+    "populate_template",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "ActionOutput": "smolagents.agents.run",
+        "CodeAgent": "smolagents.agents.code",
+        "FinalAnswerPromptTemplate": "smolagents.agents.templates",
+        "ManagedAgentPromptTemplate": "smolagents.agents.templates",
+        "MultiStepAgent": "smolagents.agents.base",
+        "PlanningPromptTemplate": "smolagents.agents.templates",
+        "PromptTemplates": "smolagents.agents.templates",
+        "RunResult": "smolagents.agents.run",
+        "ToolCallingAgent": "smolagents.agents.toolcalling",
+        "ToolOutput": "smolagents.agents.run",
+        "populate_template": "smolagents.agents.templates",
+    },
+)

@@ -19,6 +19,7 @@ __all__ = [
     "extract_code_from_text",
     "parse_code_blobs",
     "parse_structured_output",
+    "plain",
     "strip_thinking",
 ]
 
@@ -62,7 +63,7 @@ def parse_code_blobs(text: str, code_block_tags: tuple[str, str] = CODE_BLOCK_TA
     code = extract_code_from_text(text, code_block_tags)
     if code is not None:
         return code
-    opening, closing = (_plain(tag) for tag in code_block_tags)
+    opening, closing = (plain(tag) for tag in code_block_tags)
     if not text.strip():
         raise ValueError(f"Your reply was empty. Write Python code between {opening} and {closing}.")
     raise ValueError(
@@ -101,10 +102,10 @@ def extract_code_from_text(text: str, code_block_tags: tuple[str, str] = CODE_BL
 
 @lru_cache(maxsize=64)
 def _patterns(tags: tuple[str, str]) -> tuple[re.Pattern[str], re.Pattern[str], str]:
-    return re.compile(tags[0]), re.compile(tags[1]), _plain(tags[1])
+    return re.compile(tags[0]), re.compile(tags[1]), plain(tags[1])
 
 
-def _plain(tag: str) -> str:
+def plain(tag: str) -> str:
     """A tag as a model should write it: `MARKDOWN_TAGS` and other simple regular expressions made literal."""
     tag = re.sub(r"\(\?:([^|()]*)(?:\|[^()]*)?\)", r"\1", tag)
     return re.sub(r"\\(.)", r"\1", tag) if "\\n" not in tag else tag

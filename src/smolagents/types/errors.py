@@ -1,7 +1,7 @@
 """The exceptions of the library.
 
     Exception
-    ├── AgentError                      something went wrong in a run; `.result` holds what was done so far
+    ├── AgentError                      something went wrong in a run; `.run_result` holds what was done so far
     │   ├── AgentParsingError           the model's reply holds no action that can be run
     │   ├── AgentExecutionError         the action was understood, and running it failed
     │   │   ├── AgentToolCallError      a tool was called wrongly: unknown name, bad arguments
@@ -46,7 +46,7 @@ class AgentError(Exception):
         logger: Where the message is shown at once; None to show nothing.
     """
 
-    result: Any = None
+    run_result: Any = None
     """The `RunResult` of what was done before the error, when a run raised it; else None."""
 
     def __init__(self, message: str, logger: ErrorLog | None = None) -> None:

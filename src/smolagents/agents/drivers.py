@@ -1,0 +1,296 @@
+"""The two drivers: they answer the loop's requests, one synchronously, one asynchronously."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import lru_cache, partial
+from typing import Any, TypeVar
+
+from smolagents.agents.requests import CallTools, Emit, Flow, Generate, Invoke, RunCode, TakeStep, ToolSlot
+from smolagents.agents.run import Run, active_run
+from smolagents.executors.base import PythonExecutor
+from smolagents.tools.async_bridge import host_loop
+from smolagents.tools.interruption import current_interrupt
+from smolagents.types.errors import AgentInterruptedError
+from smolagents.types.messages import ChatMessage, agglomerate_stream_deltas
+
+__all__ = ["adrive", "drive", "in_thread"]
+
+T = TypeVar("T")
+
+
+def drive(flow: Flow, run: Run) -> Generator[Any, None, Any]:
+    """Answer the requests of `flow` synchronously. Yields its public events and returns what it returns."""
+    reply: Any = None
+    failure: BaseException | None = None
+    observe = run.agent.reporter.observe
+    try:
+        while True:
+            try:
+                request = flow.send(reply) if failure is None else flow.throw(failure)
+            except StopIteration as stop:
+                return stop.value
+            reply = failure = None
+            if type(request) is Emit:
+                if request.shown:
+                    observe(run, request.event)
+                if request.public:
+                    yield request.event
+                continue
+            try:
+                if run.interrupted.is_set() and type(request) is not Invoke:
+                    raise _interrupted()
+                if type(request) is RunCode:
+                    reply = _on_behalf(run, request.executor, request.code)
+                elif type(request) is Generate:
+                    if request.stream:
+                        reply = yield from _stream(request, run)
+                    else:
+                        model = run.agent._engine()
+                        with run.agent.reporter.thinking(run):
+                            reply = _on_behalf(run, partial(model.generate, request.messages, **request.arguments))
+                elif type(request) is CallTools:
+                    yield from _call_tools(request, run)
+                elif type(request) is Invoke:
+                    reply = _on_behalf(run, request.function, *request.args, **request.kwargs)
+                elif type(request) is TakeStep:
+                    for reply in _entered(run, run.agent._step_stream(request.step)):
+                        yield reply
+                else:
+                    raise TypeError(f"the loop made a request that no driver knows: {request!r}")
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # the loop decides, and puts what was done in order first
+                failure = error
+    finally:
+        flow.close()
+
+
+def _interrupted() -> AgentInterruptedError:
+    return AgentInterruptedError("The agent was interrupted.")
+
+
+def _on_behalf(run: Run, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call code that is not ours, letting it know the run it works for."""
+    run_token = active_run.set(run)
+    interrupt_token = current_interrupt.set(run.interrupted)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        current_interrupt.reset(interrupt_token)
+        active_run.reset(run_token)
+
+
+def _entered(run: Run, events: Iterator[T]) -> Generator[T, None, None]:
+    """Iterate over events, each of which is made on behalf of `run`."""
+    end = object()
+    try:
+        while (event := _on_behalf(run, next, events, end)) is not end:
+            yield event
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
+
+
+def _stream(request: Generate, run: Run) -> Generator[Any, None, ChatMessage]:
+    observe = run.agent.reporter.observe
+    deltas = []
+    for delta in _entered(run, run.agent._engine().generate_stream(request.messages, **request.arguments)):
+        deltas.append(delta)
+        observe(run, delta)
+        yield delta
+        if run.interrupted.is_set():
+            raise _interrupted()
+    return agglomerate_stream_deltas(deltas)
+
+
+def _call_tools(request: CallTools, run: Run) -> Generator[Any, None, None]:
+    observe = run.agent.reporter.observe
+    execute = run.agent._execute_for(run)
+
+    def fill(slot: ToolSlot) -> None:
+        try:
+            slot.output = _on_behalf(run, execute, slot.call.name, slot.call.arguments)
+        except Exception as error:
+            slot.error = error
+
+    if len(request.slots) == 1:
+        fill(request.slots[0])
+        event = request.finished(request.slots[0])
+        observe(run, event)
+        yield event
+        return
+    with ThreadPoolExecutor(request.max_threads, thread_name_prefix="smolagents-tool") as pool:
+        futures = {pool.submit(contextvars.copy_context().run, fill, slot): slot for slot in request.slots}
+        for future in as_completed(futures):
+            future.result()
+            event = request.finished(futures[future])
+            observe(run, event)
+            yield event
+
+
+async def adrive(flow: Flow, run: Run) -> AsyncGenerator[Any, None]:
+    """Answer the requests of `flow` asynchronously, yielding its public events.
+
+    Cancelling the task that iterates interrupts the run; the loop is let put its memory in order first.
+    """
+    reply: Any = None
+    failure: BaseException | None = None
+    observe = run.agent.reporter.observe
+    try:
+        while True:
+            try:
+                request = flow.send(reply) if failure is None else flow.throw(failure)
+            except StopIteration:
+                return
+            reply = failure = None
+            if type(request) is Emit:
+                if request.shown:
+                    observe(run, request.event)
+                if request.public:
+                    yield request.event
+                continue
+            try:
+                if run.interrupted.is_set() and type(request) is not Invoke:
+                    raise _interrupted()
+                if type(request) is RunCode:
+                    reply = await _or_interrupt(run, _run_code(request, run))
+                elif type(request) is Generate:
+                    if request.stream:
+                        deltas = []
+                        stream = _on_behalf(
+                            run, partial(run.agent._engine().agenerate_stream, request.messages, **request.arguments)
+                        )
+                        async for delta in _until_interrupted(run, stream):
+                            deltas.append(delta)
+                            observe(run, delta)
+                            yield delta
+                        reply = agglomerate_stream_deltas(deltas)
+                    else:
+                        call = partial(run.agent._engine().agenerate, request.messages, **request.arguments)
+                        with run.agent.reporter.thinking(run):
+                            reply = await _or_interrupt(run, _on_behalf(run, call))
+                elif type(request) is CallTools:
+                    async for event in _acall_tools(request, run):
+                        observe(run, event)
+                        yield event
+                elif type(request) is Invoke:
+                    reply = await _invoke(request, run)
+                elif type(request) is TakeStep:
+                    async for event in _relay(run, run.agent._step_stream(request.step)):
+                        reply = event
+                        yield event
+                else:
+                    raise TypeError(f"the loop made a request that no driver knows: {request!r}")
+            except GeneratorExit:
+                raise
+            except asyncio.CancelledError as error:
+                run.interrupt()  # what still works in a thread must stop as well
+                failure = error
+            except BaseException as error:
+                failure = error
+    finally:
+        flow.close()
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    """Threads for what blocks. Without a bound that matters: work that waits for other work must not starve it."""
+    return ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="smolagents")
+
+
+async def in_thread(run: Run, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call blocking code in a thread, in a copy of this context."""
+    loop = asyncio.get_running_loop()
+    context = contextvars.copy_context()
+    context.run(host_loop.set, loop)
+    return await loop.run_in_executor(
+        _threads(), partial(context.run, partial(_on_behalf, run, function, *args, **kwargs))
+    )
+
+
+async def _or_interrupt(run: Run, work: Awaitable[T]) -> T:
+    """Await `work`, and cancel it when the run is interrupted."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    remove = run.on_interrupt(lambda: loop.call_soon_threadsafe(task.cancel))
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if task.cancelled() and run.interrupted.is_set():
+            raise _interrupted() from None
+        raise
+    finally:
+        remove()
+
+
+async def _until_interrupted(run: Run, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The items of `stream`; an interruption reaches it while it waits for the next one."""
+    try:
+        while True:
+            try:
+                yield await _or_interrupt(run, stream.__anext__())
+            except StopAsyncIteration:
+                return
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _run_code(request: RunCode, run: Run) -> Any:
+    executor = request.executor
+    if type(executor).acall is PythonExecutor.acall:
+        return await in_thread(run, executor, request.code)
+    return await _on_behalf(run, executor.acall, request.code)
+
+
+async def _invoke(request: Invoke, run: Run) -> Any:
+    if _is_async(request.function):
+        return await _on_behalf(run, request.function, *request.args, **request.kwargs)
+    return await in_thread(run, request.function, *request.args, **request.kwargs)
+
+
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+async def _acall_tools(request: CallTools, run: Run) -> AsyncGenerator[Any, None]:
+    limit = asyncio.Semaphore(request.max_threads or 1_000)
+    execute = run.agent._aexecute_for(run)
+
+    async def fill(slot: ToolSlot) -> ToolSlot:
+        try:
+            async with limit:
+                slot.output = await _or_interrupt(run, execute(slot.call.name, slot.call.arguments))
+        except AgentInterruptedError:
+            raise
+        except Exception as error:
+            slot.error = error
+        return slot
+
+    tasks = [asyncio.ensure_future(fill(slot)) for slot in request.slots]
+    try:
+        for next_done in asyncio.as_completed(tasks):
+            yield request.finished(await next_done)
+    finally:
+        unfinished = [task for task in tasks if not task.done()]
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+
+
+async def _relay(run: Run, events: Generator[T, None, Any]) -> AsyncGenerator[T, None]:
+    """Run a synchronous generator in a thread, and pass on what it yields."""
+    end = object()
+    try:
+        while (event := await _or_interrupt(run, in_thread(run, next, events, end))) is not end:
+            yield event
+    finally:
+        if not getattr(events, "gi_running", False):
+            events.close()
