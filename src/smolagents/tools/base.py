@@ -114,6 +114,17 @@ class Tool(Shareable, BaseTool):
         """Load what is expensive, such as a model. Called once, before the first call."""
         self.is_initialized = True
 
+    def _set_up(self) -> None:
+        """Run `setup` once, however many threads call the tool for the first time together."""
+        with _setup_guard:
+            lock = _setup_locks.setdefault(id(self), threading.Lock())
+        with lock:
+            if not self.is_initialized:
+                self.setup()
+                self.is_initialized = True
+        with _setup_guard:
+            _setup_locks.pop(id(self), None)
+
     @property
     def is_async(self) -> bool:
         """True when `forward` is asynchronous."""
@@ -136,7 +147,7 @@ class Tool(Shareable, BaseTool):
             **kwargs: Arguments by name.
         """
         if not self.is_initialized:
-            _set_up(self)
+            self._set_up()
         args, kwargs = self._arguments(args, kwargs, sanitize_inputs_outputs)
         if self.is_async:
             output = run_from_sync(lambda: self.forward(*args, **kwargs), self.name)
@@ -153,7 +164,7 @@ class Tool(Shareable, BaseTool):
                 self.__call__, *args, sanitize_inputs_outputs=sanitize_inputs_outputs, **kwargs
             )
         if not self.is_initialized:
-            await asyncio.to_thread(_set_up, self)
+            await asyncio.to_thread(self._set_up)
         args, kwargs = self._arguments(args, kwargs, sanitize_inputs_outputs)
         output = await self.forward(*args, **kwargs)
         return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
@@ -205,15 +216,3 @@ _DECLARATIONS = frozenset({"name", "description", "inputs", "output_type", "outp
 
 _setup_guard = threading.Lock()
 _setup_locks: dict[int, threading.Lock] = {}
-
-
-def _set_up(tool: Tool) -> None:
-    """Run `setup` once, however many threads call the tool for the first time together."""
-    with _setup_guard:
-        lock = _setup_locks.setdefault(id(tool), threading.Lock())
-    with lock:
-        if not tool.is_initialized:
-            tool.setup()
-            tool.is_initialized = True
-    with _setup_guard:
-        _setup_locks.pop(id(tool), None)
