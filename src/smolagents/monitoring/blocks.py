@@ -145,7 +145,7 @@ class Markdown:
 class Output:
     """What running an action gave: an observation or a printed text."""
 
-    def __init__(self, content: str, title: str, whole: bool, images: int = 0, style: str = "") -> None:
+    def __init__(self, content: object, title: str, whole: bool, images: int = 0, style: str = "") -> None:
         self.content = content
         self.title = title
         self.whole = whole

@@ -11,20 +11,22 @@ __all__ = ["clean", "fold", "one_line"]
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
 _COLOUR = re.compile("\x1b\\[[0-9;:]*m")
 
-FOLD_LINES = 40
+FOLD_LINES = 25
 """A text of more lines than this is folded."""
-HEAD_LINES = 20
-TAIL_LINES = 10
+HEAD_LINES = 12
+TAIL_LINES = 8
 FOLD_CHARACTERS = 6_000
 """A text that keeps more characters than this after its lines were folded is cut in its middle."""
 
 
-def clean(text: str) -> str:
+def clean(text: object) -> str:
     r"""Make control characters of a text visible, so that a terminal shows them and does not obey them.
 
     Colour codes are dropped. A carriage return becomes a new line, since going back over a line would hide what
     stands there. Other control characters are shown as in a Python string: `\x1b`.
     """
+    if not isinstance(text, str):
+        text = str(text)
     if not _UNSAFE.search(text):
         return text
     text = _COLOUR.sub("", text.replace("\r\n", "\n"))
@@ -39,7 +41,7 @@ def _visible(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def one_line(text: str, width: int) -> str:
+def one_line(text: object, width: int) -> str:
     """The text on one line of at most `width` characters."""
     text = " ".join(clean(text).split())
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

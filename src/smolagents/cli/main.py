@@ -1,0 +1,147 @@
+"""The entry of the `smolagent` command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from smolagents.cli.arguments import parse_arguments, wants_debug
+from smolagents.cli.problems import CliError, explain
+
+__all__ = ["SUBCOMMANDS", "main"]
+
+SUBCOMMANDS: dict[str, str] = {"run": "smolagents.cli.main:run"}
+"""First words that are commands of their own, with the function of the remaining arguments that returns an exit code.
+Any other first word belongs to a task."""
+
+_OK, _NO_ANSWER, _WRONG_USE, _INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The arguments without the program's name; those of this process by default.
+
+    Returns:
+        The exit code: 0 answered, 1 no answer, 2 wrong use or no model, 130 stopped by Ctrl-C.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and argv[0] in SUBCOMMANDS:
+        module, _, function = SUBCOMMANDS[argv[0]].partition(":")
+        code: int = getattr(importlib.import_module(module), function)(argv[1:])
+        return code
+    return run(argv)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Work on the task of a command line, or converse where it has none."""
+    arguments = parse_arguments(argv)
+    debug = wants_debug(arguments.verbosity_level)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - kept open: the interpreter flushes it at exit
+        return _NO_ANSWER
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        if not isinstance(error, (CliError, ImportError, OSError)) and not debug:
+            print(
+                f"smolagent: {type(error).__name__}: {explain(error)} (SMOLAGENTS_DEBUG=1 shows where)",
+                file=sys.stderr,
+            )
+        else:
+            print(f"smolagent: {explain(error, arguments.api_base)}", file=sys.stderr)
+        return _WRONG_USE
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    conversation = False
+    if arguments.prompt is None:
+        if _on_terminal():
+            from smolagents.cli.interactive import interactive_mode
+
+            conversation = True
+            try:
+                arguments = interactive_mode(arguments)
+            except EOFError:
+                print()
+                return _OK
+        else:
+            arguments.prompt = sys.stdin.read().strip() if sys.stdin is not None else ""
+            if not arguments.prompt:
+                raise CliError('no task: write smolagent "what to do", or pass the task on the standard input')
+    session = _session(arguments)
+    if conversation:
+        from smolagents.cli.interactive import converse
+
+        try:
+            return converse(session, arguments.prompt)
+        except EOFError:
+            print()
+            return _OK
+    answer = session.run(arguments.prompt)
+    if arguments.verbosity_level <= 0:
+        print(answer)
+    if not session.solved:
+        print(f"smolagent: no answer was found within {arguments.max_steps} steps", file=sys.stderr)
+        return _NO_ANSWER
+    return _OK
+
+
+def _session(arguments: argparse.Namespace) -> Any:
+    from smolagents.cli.model_choice import choose_model
+    from smolagents.cli.session import make_session
+    from smolagents.cli.toolbox import check_imports, load_tools
+    from smolagents.monitoring import AgentLogger, LogLevel
+
+    # What costs nothing to check comes before a model that may take a minute to load.
+    check_imports(arguments.imports)
+    tools = load_tools(arguments.tools)
+    # At level 0 the answer alone is printed, so that it can be assigned to a variable of a script.
+    level = LogLevel(arguments.verbosity_level) if arguments.verbosity_level > 0 else LogLevel.OFF
+    with AgentLogger(level).status("Loading the model…"):
+        model = choose_model(
+            arguments.model_type,
+            arguments.model_id,
+            arguments.api_base,
+            arguments.api_key,
+            arguments.provider,
+            confirm=_confirm if _on_terminal() else None,
+        )
+    return make_session(
+        model=model,
+        tools=tools,
+        imports=arguments.imports,
+        action_type=arguments.action_type,
+        max_steps=arguments.max_steps,
+        verbosity_level=level,
+        api_base=arguments.api_base,
+    )
+
+
+def _on_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
+
+
+def _confirm(question: str) -> bool:
+    from smolagents.monitoring import pause_live
+
+    with pause_live():
+        print(question, "[Y/n]", end=" ", flush=True)
+        try:
+            return input().strip().lower() in ("", "y", "yes")
+        except EOFError:
+            print()
+            return False
