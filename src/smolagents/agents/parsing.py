@@ -81,7 +81,16 @@ def extract_code_from_text(text: str, code_block_tags: tuple[str, str] = CODE_BL
     readings, as when a tag also stands in a string of the code, the longest that is Python wins; where none is,
     the first is returned, so that its author is told what is wrong with it.
     """
-    text = strip_thinking(text)
+    answer = strip_thinking(text)
+    if answer is not text and not _THINKING.match(text):
+        # The prompt may have opened the thought that this closing tag ends, or the tag is a part of the code.
+        code = _code_in(text, code_block_tags)
+        if code is not None and "</think>" in code and _parse(code) is not None:
+            return code
+    return _code_in(answer, code_block_tags)
+
+
+def _code_in(text: str, code_block_tags: tuple[str, str]) -> str | None:
     candidates = _tagged(text, code_block_tags)
     if len(candidates) == 1:
         return candidates[0]
@@ -150,15 +159,21 @@ def _without_partial(text: str, closing: str) -> str:
 
 def _unfenced(code: str) -> str:
     """`code` without Markdown fences of its own, and without blank lines around it."""
-    code = code.strip("\r\n \t") if not code.startswith(("    ", "\n    ", "\t", "\n\t")) else textwrap.dedent(code)
-    code = code.strip()
+    code = _dedented(code)
     first, newline, rest = code.partition("\n")
     if newline and (fence := _FENCE.fullmatch(first)) is not None:
         lines = rest.rstrip().split("\n")
         if lines and lines[-1].strip() == fence["mark"]:
             lines.pop()
-        return textwrap.dedent("\n".join(lines)).strip()
+        return _dedented("\n".join(lines))
     return code
+
+
+def _dedented(code: str) -> str:
+    """`code` without blank lines around it and, where it is indented as a whole, without that indentation."""
+    code = code.strip("\r\n").rstrip()
+    # Only then: to dedent also changes lines of mere spaces, which may be those of a string.
+    return textwrap.dedent(code).strip() if code.startswith((" ", "\t")) else code
 
 
 def _fenced(text: str) -> list[str]:
@@ -177,7 +192,7 @@ def _fenced(text: str) -> list[str]:
         is_python = opening["language"].lower() in _PYTHON_NAMES
         ends = [fence.start() for fence in closings] or [len(text)]
         if is_python:
-            bodies = [textwrap.dedent(text[opening.end() : end]).strip() for end in ends]
+            bodies = [_dedented(text[opening.end() : end]) for end in ends]
             if bodies[0]:
                 blocks.append(bodies[0])
             readings += [body for body in bodies if body]
@@ -218,8 +233,8 @@ def parse_structured_output(text: str) -> tuple[str, str]:
         ValueError: `text` is no such object.
     """
     try:
-        data: Any = json.loads(strip_thinking(text).strip(), strict=False)
-    except ValueError as error:
+        data: Any = json.loads((text if text.lstrip().startswith("{") else strip_thinking(text)).strip(), strict=False)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"Your reply is not valid JSON: {error}. Reply with {{'thought': …, 'code': …}}.") from None
     if not isinstance(data, dict) or not isinstance(data.get("code"), str):
         raise ValueError("Your reply must be a JSON object with the keys 'thought' and 'code', both strings.")
