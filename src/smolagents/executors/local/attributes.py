@@ -1,0 +1,674 @@
+"""The guard of attributes: every way to read, write or delete one that is not plainly safe ends here."""
+
+from __future__ import annotations
+
+import abc
+import operator
+import sys
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import names
+from .errors import ControlSignal, GuardError
+from .names import FRAME_INTERNALS, LIBRARY_PRIVATE, is_dunder, is_native
+
+if TYPE_CHECKING:
+    from .modules import ModuleTable
+
+__all__ = ["Guards", "exact_name"]
+
+_MODULE = types.ModuleType
+_FUNCTION = types.FunctionType
+_METHOD = types.MethodType
+_DESCRIPTORS = (types.WrapperDescriptorType, types.MethodDescriptorType)
+_BOUND = (types.BuiltinMethodType, types.MethodWrapperType)
+_OPAQUE = (types.FrameType, types.CodeType)
+_LOOKED_AT: frozenset[type] = frozenset(
+    {_MODULE, _FUNCTION, _METHOD, type, *_DESCRIPTORS, *_BOUND, *_OPAQUE, types.GetSetDescriptorType}
+)
+_HARMLESS_METACLASSES: set[type] = {type, abc.ABCMeta}
+_NEVER = frozenset(
+    "__globals__ __code__ __closure__ __builtins__ __loader__ __spec__ __objclass__ __kwdefaults__ __defaults__ "
+    "__reduce__ __reduce_ex__ __getstate__ __setstate__ __traceback__ __weakref__ __path__ __cached__ __package__ "
+    "__subclasshook__ __basicsize__ __flags__ __dictoffset__ __weakrefoffset__ __itemsize__ __text_signature__ "
+    "__array_interface__ __array_struct__ __cuda_array_interface__ __thisclass__ __self_class__".split()
+)
+_OF_OWN_CLASSES = frozenset({"__subclasses__", "__mro__", "__bases__", "__base__"})
+_HARMLESS_DATA = frozenset(
+    "__slots__ __match_args__ __members__ __dataclass_fields__ __dataclass_params__ __wrapped__ __signature__ "
+    "__abstractmethods__ __isabstractmethod__ __cause__ __context__ __suppress_context__ __notes__ __orig_bases__ "
+    "__orig_class__ __parameters__ __args__ __origin__ __type_params__ __value__ __bound__ __constraints__ "
+    "__total__ __required_keys__ __optional_keys__ __readonly_keys__ __mutable_keys__ __file__ __pos__ "
+    "__setattr__ __delattr__ __getattribute__ __getattr__ __mul__ __rmul__ __imul__ __pow__ __rpow__ __ipow__ "
+    "__lshift__ __rlshift__ __ilshift__ __mod__ __format__ __array__ __static_attributes__ __firstlineno__ "
+    "__covariant__ __contravariant__ __default__ __supertype__ __metadata__ __forward_arg__ __unpacked__ "
+    "__final__ __override__ __deprecated__ __await__ __copyright__ __license__ __credits__ __email__ "
+    "__array_priority__ __dataframe__ __replace__ __buffer__ __length_hint__ __text__ __is_protocol_".split()
+)
+_FORBIDDEN_DEFINITIONS = ("__reduce__", "__reduce_ex__")
+
+
+def exact_name(name: Any) -> str:
+    """`name` as a plain `str`: a subclass could say one thing to a check and another to `getattr`.
+
+    Raises:
+        TypeError: It is not a string.
+    """
+    if type(name) is str:
+        return name
+    if isinstance(name, str):
+        return str.__str__(name)
+    raise TypeError(f"attribute name must be string, not '{type(name).__name__}'")
+
+
+def _refuse(what: str) -> GuardError:
+    return GuardError(f"{what} is out of reach of this code.")
+
+
+class Guards:
+    """The guards of one session.
+
+    Args:
+        namespace: The variables of the session.
+        modules: The modules it may reach.
+    """
+
+    def __init__(self, namespace: dict[str, Any], modules: ModuleTable) -> None:
+        self.namespace = namespace
+        self.modules = modules
+        self.plain: set[type] = set()
+        """Classes of the session all of whose attributes the session made: nothing of theirs needs a look."""
+        self.classes: dict[int, type] = {}
+        """All classes of the session, by identity."""
+
+    _outside: Guards | None = None
+
+    @classmethod
+    def outside(cls) -> Guards:
+        """Guards for code of a session that the host calls after the run: strict, and knowing no class."""
+        if cls._outside is None:
+            from .modules import ModuleTable
+
+            cls._outside = cls({}, ModuleTable.of(()))
+        return cls._outside
+
+    # -- what belongs to the session -------------------------------------------------------------------------
+
+    def is_own_class(self, cls: Any) -> bool:
+        return id(cls) in self.classes
+
+    def is_own_function(self, function: Any) -> bool:
+        return type(function) is _FUNCTION and function.__globals__ is self.namespace
+
+    def owns(self, obj: Any) -> bool:
+        """Whether `obj` is a class, a function or an object of a class that the session defined."""
+        return id(type(obj)) in self.classes or id(obj) in self.classes or self.is_own_function(obj)
+
+    def register(self, cls: Any) -> Any:
+        """Note that the session made `cls`.
+
+        Raises:
+            GuardError: The class defines what would let library code act on the host in its name.
+        """
+        if not isinstance(cls, type):
+            return cls
+        defined = type.__getattribute__(cls, "__dict__")
+        for name in _FORBIDDEN_DEFINITIONS:
+            if name in defined:
+                raise GuardError(f"The method {name} cannot be defined: it steers how libraries rebuild objects.")
+        if issubclass(cls, type) and "__getattribute__" in defined:
+            raise GuardError("The method __getattribute__ cannot be defined in a metaclass.")
+        match_args = defined.get("__match_args__")
+        if match_args is not None:
+            _check_match_args(match_args, cls)
+        self.classes[id(cls)] = cls
+        if type(cls) in _HARMLESS_METACLASSES or type(cls).__name__ in ("EnumMeta", "EnumType", "_TypedDictMeta"):
+            for base in type.__getattribute__(cls, "__mro__")[1:]:
+                if id(base) not in self.classes and not _is_plain_base(base):
+                    break
+                if id(base) in self.classes and base not in self.plain:
+                    break
+            else:
+                self.plain.add(cls)
+        return cls
+
+    # -- values ----------------------------------------------------------------------------------------------
+
+    def check(self, value: Any) -> Any:
+        """`value`, if the code may have it; its guarded form, if it has one.
+
+        Raises:
+            GuardError: The value is out of reach.
+        """
+        kind = type(value)
+        if kind not in _LOOKED_AT and not isinstance(value, _MODULE):
+            return value
+        if isinstance(value, _MODULE):
+            return self.modules.guarded(value)
+        if kind in _OPAQUE:
+            raise _refuse(f"A {kind.__name__} object")
+        if kind in _BOUND:
+            owner = value.__self__
+            wrapped = _BOUND_METHODS.get(value.__name__)
+            if wrapped is not None and not isinstance(owner, _MODULE):
+                return wrapped(self, value, owner)
+        elif kind in _DESCRIPTORS:
+            wrapped = _UNBOUND_METHODS.get(value.__name__)
+            if wrapped is not None:
+                return wrapped(self, value, value.__objclass__)
+        elif kind is _METHOD:
+            return self._bound(value)
+        return self.modules.callable_for(value)
+
+    def _bound(self, value: Any) -> Any:
+        function = value.__func__
+        if function is abc.ABCMeta.register:
+            owner = value.__self__
+
+            def register(cls: type) -> type:
+                if not (self.is_own_class(cls) or self.is_own_class(owner)):
+                    raise _refuse(f"Registering {cls.__name__} with a class of the host")
+                result: type = value(cls)
+                return result
+
+            return register
+        return self.modules.callable_for(value)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def attr(self, obj: Any, name: str, get: Callable[[Any, str], Any] = getattr) -> Any:
+        """The attribute `name` of `obj`, for a name that is not plainly safe.
+
+        Raises:
+            AttributeError: There is none.
+            GuardError: It is out of reach.
+        """
+        if name[:1] != "_":
+            return self._public(obj, name, get)
+        if isinstance(obj, _MODULE):
+            return self.modules.attribute(obj, name)
+        if is_dunder(name):
+            return self._dunder(obj, name, get)
+        kind = type(obj)
+        if kind in self.plain or name in LIBRARY_PRIVATE:
+            return self.check(get(obj, name))
+        if kind is super or id(kind) in self.classes or id(obj) in self.classes:
+            for cls in type.__getattribute__(obj if id(obj) in self.classes else kind, "__mro__"):
+                if name in type.__getattribute__(cls, "__dict__") and id(cls) not in self.classes:
+                    raise self._private(obj, name)
+                if name in type.__getattribute__(cls, "__dict__"):
+                    break
+            if kind is super:
+                return self._private_of_super(obj, name, get)
+            return self.check(get(obj, name))
+        if self.is_own_function(obj):
+            return self.check(get(obj, name))
+        if kind is _METHOD and self.is_own_function(obj.__func__):
+            return self.check(get(obj, name))
+        if not _has(obj, name, get):
+            return get(obj, name)
+        raise self._private(obj, name)
+
+    def _private_of_super(self, obj: Any, name: str, get: Callable[[Any, str], Any]) -> Any:
+        value = get(obj, name)
+        function = getattr(value, "__func__", value)
+        if self.is_own_function(function) or not callable(value):
+            return self.check(value)
+        raise self._private(obj, name)
+
+    def _private(self, obj: Any, name: str) -> GuardError:
+        return GuardError(
+            f"The attribute '{name}' of {_described(obj)} is private to its library; use its public interface."
+        )
+
+    def _public(self, obj: Any, name: str, get: Callable[[Any, str], Any]) -> Any:
+        kind = type(obj)
+        if name in FRAME_INTERNALS and not self.owns(obj):
+            if kind is types.ModuleType or not _has(obj, name, get):
+                return get(obj, name)
+            raise GuardError(f"The attribute '{name}' is out of reach of this code.")
+        value = get(obj, name)
+        if isinstance(obj, _MODULE):
+            return self.check(value)
+        home = str(getattr(kind, "__module__", "")).partition(".")[0]
+        if name in ("query", "eval") and home == "pandas":
+            return _expression_only(value)
+        if home == "jinja2" or str(getattr(type(value), "__module__", "")).startswith("jinja2"):
+            raise _refuse(f"The template engine behind '{name}'")
+        if name in ("subprocess_exec", "subprocess_shell") and not self.owns(obj):
+            raise _refuse(f"The method '{name}'")
+        if name == "evaluate" and kind.__name__ == "ForwardRef":
+            raise _refuse("Evaluating a forward reference")
+        if name == "elements" and home == "collections" and callable(value):
+            from .overrides import counter_elements
+
+            return counter_elements(obj)
+        return self.check(value)
+
+    def _dunder(self, obj: Any, name: str, get: Callable[[Any, str], Any]) -> Any:
+        if name in _NEVER:
+            raise GuardError(f"The attribute '{name}' is out of reach of this code.")
+        if is_native(name) or name in _HARMLESS_DATA:
+            return self.check(get(obj, name))
+        if name == "__dict__":
+            return self._dictionary(obj, get)
+        if name in _OF_OWN_CLASSES and self.is_own_class(obj):
+            return self.check(get(obj, name))
+        if name == "__annotations__":
+            value = get(obj, name)
+            return value if self.owns(obj) else dict(value)
+        if name in ("__self__", "__func__") and type(obj) is _METHOD and self.is_own_function(obj.__func__):
+            return get(obj, name)
+        if name == "__defaults__" and self.is_own_function(obj):
+            return get(obj, name)
+        if self.owns(obj) and name not in _OF_OWN_CLASSES and name not in ("__self__", "__func__"):
+            return self.check(get(obj, name))
+        if name not in names.NEVER_NATIVE and not _has(obj, name, get):
+            return get(obj, name)
+        raise GuardError(f"The attribute '{name}' is out of reach of this code.")
+
+    def _dictionary(self, obj: Any, get: Callable[[Any, str], Any]) -> Any:
+        kind = type(obj)
+        value = get(obj, "__dict__")
+        if kind in self.plain or (self.is_own_class(obj) and obj in self.plain) or self.is_own_function(obj):
+            return value
+        # A copy: what a library keeps in its objects may be looked at, as far as it is harmless, but not changed.
+        result = {}
+        for key, item in dict(value).items():
+            if type(key) is str and (self.is_own_class(kind) or is_native(key)):
+                try:
+                    result[key] = self.check(item)
+                except GuardError:
+                    continue
+        return result
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def target(self, obj: Any) -> Any:
+        """`obj`, if the code may set or delete its attributes.
+
+        Raises:
+            GuardError: It belongs to the host: a module, a class, a function, a tool.
+        """
+        kind = type(obj)
+        if kind in self.plain or id(kind) in self.classes:
+            if not isinstance(obj, type) or id(obj) in self.classes:
+                return obj
+        elif id(obj) in self.classes or self.is_own_function(obj):
+            return obj
+        if isinstance(obj, _MODULE):
+            raise GuardError(f"The module '{obj.__name__}' cannot be changed by this code.")
+        if isinstance(obj, type):
+            raise GuardError(f"The class '{obj.__name__}' is not defined by this code and cannot be changed by it.")
+        if kind in _LOOKED_AT or isinstance(obj, (_FUNCTION, staticmethod, classmethod, property)):
+            raise GuardError(f"{_described(obj)} is not defined by this code and cannot be changed by it.")
+        return obj
+
+    def target_dunder(self, obj: Any, name: str) -> Any:
+        """`obj`, if the code may set or delete its attribute `name`, a dunder name or one of a frame."""
+        if name in names.SETTABLE_DUNDERS and name not in ("__defaults__", "__kwdefaults__"):
+            if self.owns(obj):
+                if name in ("__eq__", "__hash__") and isinstance(obj, type) and issubclass(obj, type):
+                    raise _refuse(f"Setting '{name}' of a metaclass")
+                return obj
+            if isinstance(obj, BaseException) and name.startswith(("__cause", "__context", "__suppress", "__notes")):
+                return obj
+            if isinstance(obj, (staticmethod, classmethod, property)) and name in ("__doc__", "__isabstractmethod__"):
+                return obj
+        elif name in FRAME_INTERNALS and id(type(obj)) in self.classes:
+            return obj
+        elif id(type(obj)) in self.classes and name not in _NEVER and name not in _OF_OWN_CLASSES:
+            if name not in ("__class__", "__match_args__", "__new__"):
+                return obj
+        raise GuardError(f"The attribute '{name}' of {_described(obj)} cannot be changed by this code.")
+
+    def settable(self, obj: Any, name: str) -> Any:
+        if is_dunder(name) or name in FRAME_INTERNALS:
+            return self.target_dunder(obj, name)
+        return self.target(obj)
+
+    # -- the built-in functions ------------------------------------------------------------------------------
+
+    def getattr(self, obj: Any, name: Any, *default: Any) -> Any:
+        name = exact_name(name)
+        if is_native(name):
+            return getattr(obj, name, *default)
+        if not default:
+            return self.attr(obj, name)
+        try:
+            return self.attr(obj, name)
+        except AttributeError:
+            return default[0]
+
+    def hasattr(self, obj: Any, name: Any) -> bool:
+        name = exact_name(name)
+        if is_native(name):
+            return hasattr(obj, name)
+        try:
+            self.attr(obj, name)
+        except AttributeError:
+            return False
+        return True
+
+    def setattr(self, obj: Any, name: Any, value: Any) -> None:
+        name = exact_name(name)
+        setattr(self.settable(obj, name), name, value)
+
+    def delattr(self, obj: Any, name: Any) -> None:
+        name = exact_name(name)
+        delattr(self.settable(obj, name), name)
+
+    def vars(self, *args: Any) -> Any:
+        if not args:
+            return self.locals(2)
+        (obj,) = args
+        try:
+            return self.attr(obj, "__dict__")
+        except AttributeError:
+            raise TypeError("vars() argument must have __dict__ attribute") from None
+
+    def locals(self, depth: int = 1) -> dict[str, Any]:
+        frame = sys._getframe(depth)
+        return {k: v for k, v in frame.f_locals.items() if k[:1] != "@" and k not in names.FORBIDDEN_NAMES}
+
+    def dir(self, *args: Any) -> list[str]:
+        if args:
+            return dir(*args)
+        return sorted(self.locals(2))
+
+    # -- syntax ----------------------------------------------------------------------------------------------
+
+    def augitem(self, obj: Any, index: Any, kind: str, value: Any) -> None:
+        from .limits import AUGMENTED
+
+        obj[index] = AUGMENTED[kind](obj[index], value)
+
+    def augattr(self, obj: Any, name: str, kind: str, value: Any) -> None:
+        from .limits import AUGMENTED
+
+        setattr(self.settable(obj, name), name, AUGMENTED[kind](self.getattr(obj, name), value))
+
+    def itemcell(self, obj: Any, index: Any) -> Any:
+        return _Cell(lambda: obj[index], lambda value: operator.setitem(obj, index, value))
+
+    def attrcell(self, obj: Any, name: str) -> Any:
+        return _Cell(lambda: self.getattr(obj, name), lambda value: self.setattr(obj, name, value))
+
+    def match_class(self, cls: Any) -> Any:
+        """`cls`, if matching against it by position reads only safe attributes."""
+        if isinstance(cls, type):
+            kind = type(cls)
+            if id(kind) in self.classes:
+                return _stand_in(cls)
+            for base in type.__getattribute__(cls, "__mro__"):
+                match_args = type.__getattribute__(base, "__dict__").get("__match_args__")
+                if match_args is not None:
+                    _check_match_args(match_args, cls)
+                    break
+        return cls
+
+    def build_class(self, function: Any, name: str, /, *bases: Any, **keywords: Any) -> Any:
+        return self.register(__build_class__(function, name, *bases, **keywords))  # type: ignore[name-defined]
+
+    def newclass(self, function: Any, *args: Any, **keywords: Any) -> Any:
+        """A call of `type` with other than one argument."""
+        if function is type and len(args) == 3:
+            return self.register(type(str(args[0]), tuple(args[1]), dict(args[2]), **keywords))
+        return function(*args, **keywords)
+
+
+class _Cell:
+    """A place that an augmented assignment reads and then writes, with the guarded operations."""
+
+    __slots__ = ("_read", "_write")
+
+    def __init__(self, read: Callable[[], Any], write: Callable[[Any], None]) -> None:
+        self._read = read
+        self._write = write
+
+    @property
+    def value(self) -> _Operand:
+        return _Operand(self._read())
+
+    @value.setter
+    def value(self, result: Any) -> None:
+        self._write(result)
+
+
+class _Operand:
+    """The left side of an augmented assignment that is guarded."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, left: Any) -> None:
+        self._left = left
+
+
+def _augmented(kind: str) -> Callable[[_Operand, Any], Any]:
+    def apply(self: _Operand, right: Any) -> Any:
+        from .limits import AUGMENTED
+
+        return AUGMENTED[kind](self._left, right)
+
+    return apply
+
+
+for _method, _kind in {
+    "__iadd__": "Add", "__isub__": "Sub", "__imul__": "Mult", "__itruediv__": "Div", "__ifloordiv__": "FloorDiv",
+    "__imod__": "Mod", "__ipow__": "Pow", "__ilshift__": "LShift", "__irshift__": "RShift", "__ior__": "BitOr",
+    "__ixor__": "BitXor", "__iand__": "BitAnd", "__imatmul__": "MatMult",
+}.items():  # fmt: skip
+    setattr(_Operand, _method, _augmented(_kind))
+
+
+def _stand_in(cls: Any) -> Any:
+    """A class to match against in place of one whose metaclass the session wrote, and which may change its mind."""
+    match_args = getattr(cls, "__match_args__", ())
+    _check_match_args(match_args, cls)
+
+    class Meta(type):
+        def __instancecheck__(self, instance: Any) -> bool:
+            return isinstance(instance, cls)
+
+    return Meta("match", (), {"__match_args__": match_args})
+
+
+def _check_match_args(match_args: Any, cls: type) -> None:
+    plain = type(match_args) is tuple and all(type(name) is str for name in match_args)
+    if not plain:
+        raise GuardError(f"__match_args__ of {cls.__name__} must be a tuple of plain strings.")
+    for name in match_args:
+        if not is_native(name) and not (name[:1] == "_" and name[:2] != "__"):
+            raise GuardError(f"__match_args__ of {cls.__name__} names '{name}', which is out of reach.")
+        if name[:1] == "_" and name not in LIBRARY_PRIVATE:
+            raise GuardError(f"__match_args__ of {cls.__name__} names '{name}'; use a name without underscore.")
+
+
+_PLAIN_BUILTINS = frozenset(
+    {object, dict, list, set, frozenset, tuple, str, int, float, complex, bytes, bytearray, bool}
+)
+
+
+def _is_plain_base(base: type) -> bool:
+    """Whether a base class of the host brings no private attributes that lead anywhere."""
+    home = base.__module__
+    if home == "builtins":
+        return base in _PLAIN_BUILTINS or issubclass(base, BaseException)
+    return home in ("collections.abc", "enum") or (home in ("abc", "typing") and base.__name__ in _PLAIN_ABSTRACT)
+
+
+_PLAIN_ABSTRACT = frozenset({"ABC", "Generic", "Protocol", "NamedTuple"})
+
+
+def _has(obj: Any, name: str, get: Callable[[Any, str], Any]) -> bool:
+    try:
+        get(obj, name)
+    except AttributeError:
+        return False
+    except ControlSignal:
+        raise
+    except BaseException:
+        return True
+    return True
+
+
+def _described(obj: Any) -> str:
+    if isinstance(obj, type):
+        return f"the class '{obj.__name__}'"
+    name = getattr(obj, "__name__", None)
+    if type(name) is str and type(obj) in _LOOKED_AT:
+        return f"the function '{name}'"
+    return f"a '{type(obj).__name__}' object"
+
+
+def _expression_only(method: Any) -> Any:
+    """A method that evaluates an expression given as text, for expressions that stay on their data."""
+
+    def evaluate(expr: Any, *args: Any, **kwargs: Any) -> Any:
+        text = exact_name(expr)
+        if "__" in text or "@" in text:
+            raise GuardError("An expression with '@' or a double underscore is out of reach; put the value in it.")
+        return method(text, *args, **kwargs)
+
+    return evaluate
+
+
+# -- methods of built-in types that take an attribute name, or make a result of any size ------------------------
+
+Wrapper = Callable[[Guards, Any, Any], Any]
+
+
+def _checked_format(guards: Guards, value: Any, owner: Any) -> Any:
+    from .formatting import guarded_format
+
+    if not isinstance(owner, str):
+        return value
+    return lambda *args, **kwargs: guarded_format(guards, owner, args, kwargs)
+
+
+def _unbound_format(guards: Guards, value: Any, owner: Any) -> Any:
+    from .formatting import guarded_format
+
+    return lambda text, *args, **kwargs: guarded_format(guards, _a_str(text), args, kwargs)
+
+
+def _checked_format_map(guards: Guards, value: Any, owner: Any) -> Any:
+    from .formatting import guarded_format
+
+    return lambda mapping: guarded_format(guards, owner, (), mapping)
+
+
+def _unbound_format_map(guards: Guards, value: Any, owner: Any) -> Any:
+    from .formatting import guarded_format
+
+    return lambda text, mapping: guarded_format(guards, _a_str(text), (), mapping)
+
+
+def _a_str(text: Any) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"descriptor 'format' for 'str' objects doesn't apply to a '{type(text).__name__}' object")
+    return text
+
+
+def _padded(guards: Guards, value: Any, owner: Any) -> Any:
+    from .limits import check_width
+
+    def pad(*args: Any, **kwargs: Any) -> Any:
+        for argument in (*args, *kwargs.values()):
+            if isinstance(argument, int):
+                check_width(int(argument))
+        return value(*args, **kwargs)
+
+    return pad
+
+
+def _format_dunder(guards: Guards, value: Any, owner: Any) -> Any:
+    from .formatting import check_specification
+
+    def format_value(*args: Any) -> Any:
+        if args and isinstance(args[-1], str):
+            check_specification(args[-1])
+        return value(*args)
+
+    return format_value
+
+
+def _sized_binary(guard: str, swapped: bool) -> tuple[Wrapper, Wrapper]:
+    def checked(left: Any, right: Any, compute: Callable[[], Any]) -> Any:
+        from . import limits
+
+        check = {"mul": limits._check_product, "pow": limits._check_power, "lshift": limits._check_shift,
+                 "mod": lambda a, b: limits._check_percent(a, b) if isinstance(a, (str, bytes, bytearray)) else None,
+                 }[guard]  # fmt: skip
+        if swapped:
+            left, right = right, left
+        check(left, right)
+        return compute()
+
+    def bound(guards: Guards, value: Any, owner: Any) -> Any:
+        return lambda other, *rest: checked(owner, other, lambda: value(other, *rest))
+
+    def unbound(guards: Guards, value: Any, owner: Any) -> Any:
+        return lambda left, right, *rest: checked(left, right, lambda: value(left, right, *rest))
+
+    return bound, unbound
+
+
+def _getattribute_bound(guards: Guards, value: Any, owner: Any) -> Any:
+    def read(name: Any) -> Any:
+        name = exact_name(name)
+        return value(name) if is_native(name) else guards.attr(owner, name, lambda _, n: value(n))
+
+    return read
+
+
+def _getattribute_unbound(guards: Guards, value: Any, owner: Any) -> Any:
+    def read(obj: Any, name: Any) -> Any:
+        name = exact_name(name)
+        return value(obj, name) if is_native(name) else guards.attr(obj, name, value)
+
+    return read
+
+
+def _setattr_bound(guards: Guards, value: Any, owner: Any) -> Any:
+    def write(name: Any, *rest: Any) -> Any:
+        name = exact_name(name)
+        guards.settable(owner, name)
+        return value(name, *rest)
+
+    return write
+
+
+def _setattr_unbound(guards: Guards, value: Any, owner: Any) -> Any:
+    def write(obj: Any, name: Any, *rest: Any) -> Any:
+        name = exact_name(name)
+        guards.settable(obj, name)
+        return value(obj, name, *rest)
+
+    return write
+
+
+_BOUND_METHODS: dict[str, Wrapper] = {
+    "format": _checked_format,
+    "format_map": _checked_format_map,
+    "__format__": _format_dunder,
+    "__getattribute__": _getattribute_bound,
+    "__setattr__": _setattr_bound,
+    "__delattr__": _setattr_bound,
+}
+_UNBOUND_METHODS: dict[str, Wrapper] = {
+    "format": _unbound_format,
+    "format_map": _unbound_format_map,
+    "__format__": _format_dunder,
+    "__getattribute__": _getattribute_unbound,
+    "__setattr__": _setattr_unbound,
+    "__delattr__": _setattr_unbound,
+}
+for _name in ("ljust", "rjust", "center", "zfill", "expandtabs"):
+    _BOUND_METHODS[_name] = _UNBOUND_METHODS[_name] = _padded
+for _guard in ("mul", "pow", "lshift", "mod"):
+    for _prefix in ("", "r", "i"):
+        _BOUND_METHODS[f"__{_prefix}{_guard}__"], _UNBOUND_METHODS[f"__{_prefix}{_guard}__"] = _sized_binary(
+            _guard, swapped=_prefix == "r"
+        )
