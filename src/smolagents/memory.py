@@ -83,8 +83,7 @@ class _ListField(Generic[T]):
         attributes = step.__dict__
         value = attributes.get(self.name)
         if value is not None:
-            changes = attributes.get("_changes")
-            if changes is not None:
+            for changes in attributes.get("_watchers", ()):
                 changes.suspects[id(step)] = step
         return value
 
@@ -128,12 +127,11 @@ class MemoryStep:
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        changes = self.__dict__.get("_changes")
-        if changes is not None:
+        for changes in self.__dict__.get("_watchers", ()):
             changes.dirty = True
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {key: value for key, value in self.__dict__.items() if key not in ("_changes", "_run", "_lists")}
+        state = {key: value for key, value in self.__dict__.items() if key not in ("_watchers", "_rendered", "_run")}
         prefix = state.get("_model_input_messages")
         if type(prefix) is MessagePrefix:
             state["_model_input_messages"] = prefix.to_list()
@@ -401,6 +399,14 @@ class AgentMemory:
         self._steps = _StepList(steps, self._changes)
         self._changes.dirty = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"system_prompt": self._system_prompt, "steps": list(self._steps)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__("")  # type: ignore[misc]
+        self.system_prompt = state["system_prompt"]
+        self.steps = state["steps"]
+
     def reset(self) -> None:
         """Forget all steps; keep the system prompt."""
         self.steps = []
@@ -425,9 +431,12 @@ class AgentMemory:
         """Bring the transcript up to date, rendering only the steps that are new."""
         changes = self._changes
         if changes.suspects:
-            if not changes.dirty:
-                changes.dirty = any(_lists_of(step) != step.__dict__["_lists"] for step in changes.suspects.values())
-            changes.suspects.clear()
+            suspects = list(changes.suspects.values())  # another thread may look at a step meanwhile
+            changes.suspects = {}
+            for step in suspects:
+                if not changes.dirty and not _same(step.__dict__["_rendered"], _rendered(step)):
+                    for watcher in step.__dict__["_watchers"]:
+                        watcher.dirty = True
         if changes.dirty or self._rendered < 0:
             # A new list: steps that refer to a prefix of the old one keep what they were given.
             self._transcript = []
@@ -441,11 +450,13 @@ class AgentMemory:
         return self._transcript
 
     def _render(self, step: MemoryStep) -> None:
+        messages = _rendered(step)
+        self._transcript += messages
         attributes = step.__dict__
-        attributes.pop("_changes", None)  # what is read to render it is not suspect
-        self._transcript += step.to_messages()
-        attributes["_lists"] = _lists_of(step)
-        attributes["_changes"] = self._changes
+        attributes["_rendered"] = messages
+        watchers = attributes.get("_watchers", ())
+        if self._changes not in watchers:
+            attributes["_watchers"] = (*watchers, self._changes)
 
     def get_succinct_steps(self) -> list[dict[str, Any]]:
         """The steps as plain data, without the messages the model was given."""
@@ -497,11 +508,31 @@ class AgentMemory:
         )
 
 
-def _lists_of(step: MemoryStep) -> tuple[tuple[int, ...], ...]:
-    """Which objects the step's lists hold: equal before and after unless one of them was changed in place."""
-    attributes = step.__dict__
-    return tuple(
-        tuple(map(id, attributes.get(name) or ())) for name in ("_tool_calls", "_observations_images", "_task_images")
+def _rendered(step: MemoryStep) -> list[ChatMessage]:
+    """The messages of a step, whose own reading of its lists makes it no suspect."""
+    watchers = step.__dict__.pop("_watchers", ())
+    try:
+        return step.to_messages()
+    finally:
+        if watchers:
+            step.__dict__["_watchers"] = watchers
+
+
+def _same(before: list[ChatMessage], now: list[ChatMessage]) -> bool:
+    """Whether two renderings of a step are equal; images are compared by identity, as reading them is slow."""
+    return len(before) == len(now) and all(
+        a.role is b.role and _same_content(a.content, b.content) for a, b in zip(before, now, strict=True)
+    )
+
+
+def _same_content(before: Any, now: Any) -> bool:
+    if before is now or isinstance(before, str) or isinstance(now, str):
+        return bool(before == now)
+    if not before or not now or len(before) != len(now):
+        return False
+    return all(
+        a.keys() == b.keys() and all(a[key] is b[key] or (isinstance(a[key], str) and a[key] == b[key]) for key in a)
+        for a, b in zip(before, now, strict=True)
     )
 
 
