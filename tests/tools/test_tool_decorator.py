@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import dataclasses
+import datetime as dt
 import enum
 import pickle
 from pathlib import Path
@@ -313,6 +316,7 @@ def test_tools_made_of_functions_travel_by_reference_or_by_source():
         return n * factor
 
     assert pickle.loads(pickle.dumps(triple))(4) == 12
+    assert copy.deepcopy([triple])[0] is triple
 
 
 def check(arguments: Any) -> None:
@@ -371,3 +375,60 @@ def test_arguments_are_turned_only_where_nothing_is_lost():
     with pytest.raises(TypeError, match="'size' of tool 'deep' has type 'string'"):
         prepare_tool_arguments(deep, {"people": [], "size": "3.5"})
     assert prepare_tool_arguments(convert, {"amount": 1, "note": "12"}) == {"amount": 1, "note": "12"}
+
+
+@tool
+def plan(color: Color, place: Place | None, days: list[dt.date], tags: set[str], folder: Path = Path(".")) -> Any:
+    """Gives back what it was given.
+
+    Args:
+        color: A colour.
+        place: A place.
+        days: Some days.
+        tags: Some tags.
+        folder: A folder.
+    """
+    return color, place, days, tags, folder
+
+
+def test_the_function_is_given_what_its_hints_say():
+    expected = (Color.RED, Place("x", (1.0, 2.0)), [dt.date(2024, 5, 3)], {"a"}, Path("f"))
+    plain = ["red", {"city": "x", "at": [1.0, 2.0]}, ["2024-05-03"], ["a", "a"], "f"]
+    assert plan(*plain) == expected
+    assert plan(**dict(zip(plan.inputs, plain, strict=True))) == expected
+    assert plan(*expected) == expected
+    assert plan(Color.BLUE, None, [], set())[1] is None
+    assert asyncio.run(plan.acall(*plain)) == expected
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "message"),
+    [
+        (0, "green", "'color' of tool 'plan' cannot be 'green'"),
+        (1, {"town": "x"}, "'place' .* unknown field 'town'; the fields are: at, city, parent"),
+        (2, ["soon"], "'days' .* cannot be"),
+    ],
+)
+def test_a_plain_value_that_stands_for_nothing_is_refused(position, value, message):
+    arguments = [Color.RED, None, [], set()]
+    arguments[position] = value
+    with pytest.raises(ValueError, match=message):
+        plan(*arguments)
+
+
+def test_pydantic_models_are_made_of_objects():
+    import pydantic
+
+    class Order(pydantic.BaseModel):
+        n: int
+
+    def total(orders: list[Order]) -> int:
+        """Adds up.
+
+        Args:
+            orders: The orders.
+        """
+        return sum(order.n for order in orders)
+
+    total.__annotations__ = {"orders": list[Order], "return": int}
+    assert tool(total)([{"n": 1}, {"n": 2}]) == 3

@@ -7,10 +7,11 @@ import functools
 import inspect
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from smolagents.tools.async_bridge import host_loop, run_from_sync
+from smolagents.tools.conversion import Converter
 from smolagents.tools.definition import complete_class, validate_tool
 from smolagents.tools.prompts import code_prompt, tool_calling_prompt
 from smolagents.tools.schema import parameters_schema
@@ -64,6 +65,7 @@ class Tool(Shareable, BaseTool):
 
     _derived: ClassVar[frozenset[str]] = frozenset()
     _output_description: str | None = None
+    _converters: Mapping[str, Converter] = {}
     _validated: ClassVar[type | None] = None
     _made_with: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     _prompts: dict[str, tuple[Any, str]] | None = None
@@ -179,7 +181,23 @@ class Tool(Shareable, BaseTool):
         if sanitize:
             positional, kwargs = handle_agent_input_types(*args, **kwargs)
             args = tuple(positional)
-        return args, kwargs
+        return self._converted(args, kwargs) if self._converters else (args, kwargs)
+
+    def _converted(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments as the hints of `forward` want them: members of enumerations, data classes, dates…"""
+
+        def convert(name: str, value: Any) -> Any:
+            converter = self._converters.get(name)
+            try:
+                return value if converter is None else converter(value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"Argument '{name}' of tool '{self.name}' cannot be {value!r}: {error}") from error
+
+        names = list(self.inputs)
+        return (
+            tuple(convert(name, value) for name, value in zip(names, args, strict=False)) + args[len(names) :],
+            {name: convert(name, value) for name, value in kwargs.items()},
+        )
 
     def _is_by_name(self, given: dict[Any, Any]) -> bool:
         """Whether a lone dictionary holds the arguments by name rather than being the first argument."""

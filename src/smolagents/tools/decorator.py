@@ -82,6 +82,7 @@ class FunctionTool(Tool):
         self.output_type = schema.output_type
         self.output_schema = schema.output_schema
         self._output_description = schema.returns
+        self._converters = schema.converters
         self.forward = function  # type: ignore[method-assign]
         self._function_is_async = inspect.iscoroutinefunction(function)
         self.is_initialized = True
@@ -95,6 +96,10 @@ class FunctionTool(Tool):
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         # A tool that is a class attribute is found as itself, on the class and on instances.
+        return self
+
+    def __deepcopy__(self, memo: Any) -> FunctionTool:
+        """Itself, as functions are their own copies."""
         return self
 
     def __reduce__(self) -> Any:

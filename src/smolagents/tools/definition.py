@@ -43,6 +43,8 @@ def complete_class(cls: type[Tool]) -> None:
     for name in missing:
         setattr(cls, name, found[name])
     cls._output_description = schema.returns
+    if "inputs" in missing:
+        cls._converters = schema.converters
     cls._derived = frozenset(missing)
 
 

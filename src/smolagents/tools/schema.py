@@ -8,9 +8,10 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from smolagents.tools.conversion import Converter, converter_of_hint
 from smolagents.tools.docstrings import parse_docstring
 from smolagents.tools.errors import ToolDefinitionError
 from smolagents.tools.types import nested, schema_of_hint
@@ -30,6 +31,8 @@ class FunctionSchema:
     """The JSON schema of what is returned, where it says more than its type does."""
     returns: str | None
     """What the docstring says of what is returned."""
+    converters: dict[str, Converter] = field(default_factory=dict)
+    """What turns a plain value into what the function wants, for the arguments that need it."""
 
 
 def function_schema(
@@ -59,7 +62,12 @@ def function_schema(
         output_type = _single_type(schema)
         if output_type == "object" and "properties" in schema:
             output_schema = schema
-    return FunctionSchema(docstring.description, inputs, output_type, output_schema, docstring.returns)
+    converters = {}
+    for parameter in parameters:
+        converter = converter_of_hint(hints.get(parameter.name))
+        if converter is not None:
+            converters[parameter.name] = converter
+    return FunctionSchema(docstring.description, inputs, output_type, output_schema, docstring.returns, converters)
 
 
 def parameters_schema(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
