@@ -145,7 +145,7 @@ def populate_template(template: str, variables: dict[str, Any]) -> str:
     except TemplateError as error:
         start = template[:60].replace("\n", " ")
         raise ValueError(f"cannot render the prompt template {start!r}…: {type(error).__name__}: {error}") from error
-    except (TypeError, AttributeError, OverflowError) as error:
+    except Exception as error:  # an expression in a template may fail in any way
         raise ValueError(f"cannot render the prompt template: {type(error).__name__}: {error}") from error
 
 
