@@ -12,6 +12,8 @@ __version__ = "2.0.0.dev0"
 
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
+    from smolagents.agents.code import CodeAgent
+    from smolagents.agents.interpreter_tool import PythonInterpreterTool
     from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
     from smolagents.agents.templates import (
         FinalAnswerPromptTemplate,
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
         populate_template,
     )
     from smolagents.agents.toolcalling import ToolCallingAgent
+    from smolagents.cli.arguments import parse_arguments
+    from smolagents.cli.interactive import interactive_mode
+    from smolagents.cli.main import main
+    from smolagents.cli.model_choice import load_model
+    from smolagents.cli.session import run_smolagent
+    from smolagents.executors.base import CodeOutput, PythonExecutor
+    from smolagents.executors.local.errors import InterpreterError
+    from smolagents.executors.local.evaluate import evaluate_python_code, fix_final_answer_code
+    from smolagents.executors.local.executor import LocalPythonExecutor
     from smolagents.memory import (
         ActionStep,
         AgentMemory,
@@ -40,11 +51,19 @@ if TYPE_CHECKING:
     from smolagents.monitoring.levels import LogLevel
     from smolagents.monitoring.logger import AgentLogger
     from smolagents.monitoring.monitor import Monitor
+    from smolagents.tools.api_web_search import ApiWebSearchTool
     from smolagents.tools.arguments import validate_tool_arguments
     from smolagents.tools.base import BaseTool, Tool
     from smolagents.tools.decorator import tool
+    from smolagents.tools.duckduckgo import DuckDuckGoSearchTool
     from smolagents.tools.final_answer import FinalAnswerTool
+    from smolagents.tools.google_search import GoogleSearchTool
+    from smolagents.tools.pipeline import PipelineTool
+    from smolagents.tools.speech_to_text import SpeechToTextTool
     from smolagents.tools.user_input import UserInputTool
+    from smolagents.tools.visit_webpage import VisitWebpageTool
+    from smolagents.tools.web_search import WebSearchTool
+    from smolagents.tools.wikipedia import WikipediaSearchTool
     from smolagents.types.agent_types import AgentAudio, AgentImage, AgentText, AgentType, handle_agent_output_types
     from smolagents.types.errors import (
         AgentError,
@@ -86,15 +105,22 @@ __all__ = [
     "AgentToolExecutionError",
     "AgentType",
     "ApiModel",
+    "ApiWebSearchTool",
     "BaseTool",
     "CallbackRegistry",
     "ChatMessage",
     "ChatMessageStreamDelta",
     "ChatMessageToolCall",
     "ChatMessageToolCallFunction",
+    "CodeAgent",
+    "CodeOutput",
+    "DuckDuckGoSearchTool",
     "FinalAnswerPromptTemplate",
     "FinalAnswerStep",
     "FinalAnswerTool",
+    "GoogleSearchTool",
+    "InterpreterError",
+    "LocalPythonExecutor",
     "LogLevel",
     "ManagedAgentPromptTemplate",
     "MemoryStep",
@@ -103,11 +129,15 @@ __all__ = [
     "Model",
     "Monitor",
     "MultiStepAgent",
+    "PipelineTool",
     "PlanningPromptTemplate",
     "PlanningStep",
     "PromptTemplates",
+    "PythonExecutor",
+    "PythonInterpreterTool",
     "REMOVE_PARAMETER",
     "RunResult",
+    "SpeechToTextTool",
     "SystemPromptStep",
     "TaskStep",
     "Timing",
@@ -117,12 +147,22 @@ __all__ = [
     "ToolCallingAgent",
     "ToolOutput",
     "UserInputTool",
+    "VisitWebpageTool",
+    "WebSearchTool",
+    "WikipediaSearchTool",
     "agglomerate_stream_deltas",
     "as_model",
+    "evaluate_python_code",
+    "fix_final_answer_code",
     "get_clean_message_list",
     "handle_agent_output_types",
+    "interactive_mode",
+    "load_model",
+    "main",
+    "parse_arguments",
     "parse_json_if_needed",
     "populate_template",
+    "run_smolagent",
     "tool",
     "truncate_content",
     "validate_tool_arguments",
@@ -148,15 +188,22 @@ __getattr__, __dir__ = lazy_exports(
         "AgentToolExecutionError": "smolagents.types.errors",
         "AgentType": "smolagents.types.agent_types",
         "ApiModel": "smolagents.models.api",
+        "ApiWebSearchTool": "smolagents.tools.api_web_search",
         "BaseTool": "smolagents.tools.base",
         "CallbackRegistry": "smolagents.memory",
         "ChatMessage": "smolagents.types.messages",
         "ChatMessageStreamDelta": "smolagents.types.messages",
         "ChatMessageToolCall": "smolagents.types.messages",
         "ChatMessageToolCallFunction": "smolagents.types.messages",
+        "CodeAgent": "smolagents.agents.code",
+        "CodeOutput": "smolagents.executors.base",
+        "DuckDuckGoSearchTool": "smolagents.tools.duckduckgo",
         "FinalAnswerPromptTemplate": "smolagents.agents.templates",
         "FinalAnswerStep": "smolagents.memory",
         "FinalAnswerTool": "smolagents.tools.final_answer",
+        "GoogleSearchTool": "smolagents.tools.google_search",
+        "InterpreterError": "smolagents.executors.local.errors",
+        "LocalPythonExecutor": "smolagents.executors.local.executor",
         "LogLevel": "smolagents.monitoring.levels",
         "ManagedAgentPromptTemplate": "smolagents.agents.templates",
         "MemoryStep": "smolagents.memory",
@@ -165,11 +212,15 @@ __getattr__, __dir__ = lazy_exports(
         "Model": "smolagents.models.base",
         "Monitor": "smolagents.monitoring.monitor",
         "MultiStepAgent": "smolagents.agents.base",
+        "PipelineTool": "smolagents.tools.pipeline",
         "PlanningPromptTemplate": "smolagents.agents.templates",
         "PlanningStep": "smolagents.memory",
         "PromptTemplates": "smolagents.agents.templates",
+        "PythonExecutor": "smolagents.executors.base",
+        "PythonInterpreterTool": "smolagents.agents.interpreter_tool",
         "REMOVE_PARAMETER": "smolagents.models.base",
         "RunResult": "smolagents.agents.run",
+        "SpeechToTextTool": "smolagents.tools.speech_to_text",
         "SystemPromptStep": "smolagents.memory",
         "TaskStep": "smolagents.memory",
         "Timing": "smolagents.types.usage",
@@ -179,12 +230,22 @@ __getattr__, __dir__ = lazy_exports(
         "ToolCallingAgent": "smolagents.agents.toolcalling",
         "ToolOutput": "smolagents.agents.run",
         "UserInputTool": "smolagents.tools.user_input",
+        "VisitWebpageTool": "smolagents.tools.visit_webpage",
+        "WebSearchTool": "smolagents.tools.web_search",
+        "WikipediaSearchTool": "smolagents.tools.wikipedia",
         "agglomerate_stream_deltas": "smolagents.types.messages",
         "as_model": "smolagents.models.adapting",
+        "evaluate_python_code": "smolagents.executors.local.evaluate",
+        "fix_final_answer_code": "smolagents.executors.local.evaluate",
         "get_clean_message_list": "smolagents.models.cleaning",
         "handle_agent_output_types": "smolagents.types.agent_types",
+        "interactive_mode": "smolagents.cli.interactive",
+        "load_model": "smolagents.cli.model_choice",
+        "main": "smolagents.cli.main",
+        "parse_arguments": "smolagents.cli.arguments",
         "parse_json_if_needed": "smolagents.models.tool_text",
         "populate_template": "smolagents.agents.templates",
+        "run_smolagent": "smolagents.cli.session",
         "tool": "smolagents.tools.decorator",
         "truncate_content": "smolagents.types.text",
         "validate_tool_arguments": "smolagents.tools.arguments",

@@ -233,14 +233,9 @@ class CodeAgent(MultiStepAgent):
         reply = yield from ask(self, messages, arguments, stream=self.stream_outputs)
         step.model_output_message = reply
         step.token_usage = reply.token_usage
-        text = reply.text
+        text = step.model_output = reply.text if structured else self._closed(reply.text, closing)
+        reply.content = text
         code = self._code_in(reply, text)
-        if not structured and closing in stop and "<" in closing and not text.rstrip().endswith(closing):
-            # The stop sequence is not part of what a model returns; the memory shows the block closed.
-            opening = plain(self.code_block_tags[0])
-            text = f"{text.rstrip()}\n{closing}" if text.rfind(opening) > text.rfind(closing) else text
-            reply.content = text
-        step.model_output = text
         call = ToolCall(name="python_interpreter", arguments=code, id=f"call_{step.step_number}")
         step.code_action = code
         step.tool_calls = [call]
@@ -249,6 +244,13 @@ class CodeAgent(MultiStepAgent):
         outcome = ActionOutput(output=result.output, is_final_answer=result.is_final_answer)
         yield Emit(outcome)
         return outcome
+
+    def _closed(self, text: str, closing: str) -> str:
+        """The reply with its last code block closed: the tag at which the model was stopped is not part of it."""
+        opening = plain(self.code_block_tags[0])
+        if opening == closing or text.rfind(opening) <= text.rfind(closing):
+            return text
+        return f"{text.rstrip()}\n{closing.strip()}"
 
     def _code_in(self, reply: ChatMessage, text: str) -> str:
         """The code in a reply."""
@@ -278,7 +280,7 @@ class CodeAgent(MultiStepAgent):
             if logs:
                 step.observations = f"Execution logs:\n{truncate_content(logs)}"
             raise AgentExecutionError(str(error) or type(error).__name__) from error
-        observation = f"Execution logs:\n{result.logs}" if result.logs else ""
+        observation = f"Execution logs:\n{result.logs.rstrip()}" if result.logs else ""
         if not result.is_final_answer:
             shown = truncate_content(str(result.output))
             if result.output is not None:
