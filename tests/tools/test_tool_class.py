@@ -153,6 +153,22 @@ def test_an_init_that_sets_the_name_after_the_parent_s_is_validated_with_it():
         Named("class")
 
 
+def test_an_instance_may_bring_its_own_inputs():
+    class Own(Tool):
+        name = "own"
+        description = "d"
+
+        def __init__(self, hint):
+            super().__init__()
+            self.inputs = {"x": {"type": "integer", "description": hint}}
+
+        def forward(self, x: int) -> int:
+            return x
+
+    assert Own("first").inputs["x"]["description"] == "first"
+    assert Own("second").to_code_prompt().startswith("def own(x: int) -> int:")
+
+
 def declare(**attributes: Any) -> type[Tool]:
     body = {"name": "t", "description": "d", "inputs": {}, "output_type": "string", "forward": lambda self: "x"}
     body.update(attributes)

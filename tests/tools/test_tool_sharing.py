@@ -101,6 +101,20 @@ def test_a_loaded_tool_can_be_saved_again(example):
     assert once.to_dict()["code"].split() == made.to_dict()["code"].split()
 
 
+def test_constructor_arguments_are_saved_unless_their_names_say_secret():
+    from smolagents.default_tools import ApiWebSearchTool, PythonInterpreterTool
+
+    assert PythonInterpreterTool(authorized_imports=["numpy"]).to_dict()["init"] == {"authorized_imports": ["numpy"]}
+    tool = ApiWebSearchTool("https://e.com", "s1", "MY_KEY_NAME", {"X-Token": "s2"}, {"n": 1}, rate_limit=None)
+    assert tool.to_dict()["init"] == {
+        "endpoint": "https://e.com",
+        "api_key_name": "MY_KEY_NAME",
+        "params": {"n": 1},
+        "rate_limit": None,
+    }
+    assert "init" not in ApiWebSearchTool(params={"api_key": "s3"}).to_dict()
+
+
 def test_secrets_are_not_written_and_requirements_are_found():
     data = Counting(plus=3, api_key="s3cr3t").to_dict()
     assert "s3cr3t" not in json.dumps(data)

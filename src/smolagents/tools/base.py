@@ -103,7 +103,7 @@ class Tool(Shareable, BaseTool):
         if cls._validated is cls and not own:
             return
         if "inputs" not in vars(self) or "output_type" not in vars(self):
-            complete_class(cls)
+            complete_class(cls, vars(self))
         validate_tool(self)
         if not own:
             cls._validated = cls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from smolagents.tools.errors import ToolDefinitionError
@@ -19,19 +19,21 @@ __all__ = ["check_name", "complete_class", "validate_tool"]
 _DERIVABLE = ("inputs", "output_type", "output_schema")
 
 
-def complete_class(cls: type[Tool]) -> None:
+def complete_class(cls: type[Tool], given: Collection[str] = ()) -> None:
     """Set on the class what it does not declare and its `forward` says: `inputs`, `output_type`, `output_schema`.
 
     A class attribute that was derived for a parent is derived anew when the class has a `forward` of its own.
+
+    Args:
+        cls: The class.
+        given: Names of attributes that need not be derived, since the instance has them.
     """
-    missing = [name for name in _DERIVABLE if not _is_declared(cls, name)]
+    missing = [name for name in _DERIVABLE if name not in given and not _is_declared(cls, name)]
     if "inputs" not in missing and "output_type" not in missing:
         return
     forward = cls.forward
     tool_name = getattr(cls, "name", None) or cls.__name__
-    schema: FunctionSchema = function_schema(
-        forward, name=str(tool_name), declared=None if "inputs" in missing else cls.inputs
-    )
+    schema: FunctionSchema = function_schema(forward, name=str(tool_name), with_inputs="inputs" in missing)
     found = {"inputs": schema.inputs, "output_type": schema.output_type, "output_schema": schema.output_schema}
     if found["output_type"] is None and "output_type" in missing:
         raise ToolDefinitionError(

@@ -35,15 +35,13 @@ class FunctionSchema:
     """What turns a plain value into what the function wants, for the arguments that need it."""
 
 
-def function_schema(
-    function: Callable[..., Any], *, name: str, declared: Mapping[str, Mapping[str, Any]] | None = None
-) -> FunctionSchema:
+def function_schema(function: Callable[..., Any], *, name: str, with_inputs: bool = True) -> FunctionSchema:
     """Read a function's schema.
 
     Args:
         function: A function with type hints and a docstring, or an unbound method whose first parameter is `self`.
         name: How errors call it.
-        declared: Inputs that are given already and are not read from the function.
+        with_inputs: False to read only what it returns.
 
     Raises:
         ToolDefinitionError: a hint or a description is missing, or the function takes `*args` or `**kwargs`.
@@ -52,7 +50,7 @@ def function_schema(
     parameters = _parameters(function)
     hints = _resolve_hints(function, name)
     inputs: dict[str, dict[str, Any]] = {}
-    if declared is None:
+    if with_inputs:
         for parameter in parameters:
             inputs[parameter.name] = _input_of(parameter, hints, docstring.arguments, docstring.choices, name)
     output_type: str | None = None

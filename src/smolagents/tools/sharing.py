@@ -167,7 +167,12 @@ def _call(arguments: Mapping[str, Any]) -> str:
     return f"({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
 
 
-_SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(?:^|[_-])(?:api_?key|key|token|secret|password|passwd|passphrase|credentials?|auth|authorization|bearer"
+    r"|headers|cookies?)$",
+    re.IGNORECASE,
+)
+"""Names of arguments, and of fields inside them, whose values are not written down."""
 
 
 def constructor_arguments(tool: Tool) -> dict[str, Any]:
@@ -183,7 +188,14 @@ def constructor_arguments(tool: Tool) -> dict[str, Any]:
             continue
         value = bound[parameter.name]
         named.update(value if parameter.kind is parameter.VAR_KEYWORD else {parameter.name: value})
-    return {name: value for name, value in named.items() if not _SECRET.search(name) and _is_json(value)}
+    return {name: value for name, value in named.items() if _is_json(value) and not _is_secret({name: value})}
+
+
+def _is_secret(value: Any) -> bool:
+    """Whether anything inside is under a name that says it is a secret."""
+    if isinstance(value, Mapping):
+        return any(_SECRET.search(name) or _is_secret(item) for name, item in value.items())
+    return isinstance(value, list) and any(map(_is_secret, value))
 
 
 def _is_json(value: Any) -> bool:
