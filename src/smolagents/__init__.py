@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
     from smolagents.agents.code import CodeAgent
     from smolagents.agents.interpreter_tool import PythonInterpreterTool
+    from smolagents.agents.parsing import extract_code_from_text, parse_code_blobs
     from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
     from smolagents.agents.templates import (
         FinalAnswerPromptTemplate,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from smolagents.tools.final_answer import FinalAnswerTool
     from smolagents.tools.google_search import GoogleSearchTool
     from smolagents.tools.pipeline import PipelineTool
+    from smolagents.tools.source import is_valid_name, make_init_file
     from smolagents.tools.speech_to_text import SpeechToTextTool
     from smolagents.tools.user_input import UserInputTool
     from smolagents.tools.visit_webpage import VisitWebpageTool
@@ -153,13 +155,17 @@ __all__ = [
     "agglomerate_stream_deltas",
     "as_model",
     "evaluate_python_code",
+    "extract_code_from_text",
     "fix_final_answer_code",
     "get_clean_message_list",
     "handle_agent_output_types",
     "interactive_mode",
+    "is_valid_name",
     "load_model",
     "main",
+    "make_init_file",
     "parse_arguments",
+    "parse_code_blobs",
     "parse_json_if_needed",
     "populate_template",
     "run_smolagent",
@@ -236,13 +242,17 @@ __getattr__, __dir__ = lazy_exports(
         "agglomerate_stream_deltas": "smolagents.types.messages",
         "as_model": "smolagents.models.adapting",
         "evaluate_python_code": "smolagents.executors.local.evaluate",
+        "extract_code_from_text": "smolagents.agents.parsing",
         "fix_final_answer_code": "smolagents.executors.local.evaluate",
         "get_clean_message_list": "smolagents.models.cleaning",
         "handle_agent_output_types": "smolagents.types.agent_types",
         "interactive_mode": "smolagents.cli.interactive",
+        "is_valid_name": "smolagents.tools.source",
         "load_model": "smolagents.cli.model_choice",
         "main": "smolagents.cli.main",
+        "make_init_file": "smolagents.tools.source",
         "parse_arguments": "smolagents.cli.arguments",
+        "parse_code_blobs": "smolagents.agents.parsing",
         "parse_json_if_needed": "smolagents.models.tool_text",
         "populate_template": "smolagents.agents.templates",
         "run_smolagent": "smolagents.cli.session",
