@@ -475,7 +475,7 @@ class AgentMemory:
         """
         from smolagents.monitoring import LogLevel
 
-        always = LogLevel.ERROR
+        always = LogLevel.OFF
         logger.log("Replaying the agent's steps:", level=always)
         if detailed:
             logger.log_markdown(self.system_prompt.system_prompt, title="System prompt", level=always)
@@ -497,7 +497,7 @@ class AgentMemory:
                 if step.observations:
                     logger.log(f"Observations:\n{step.observations}", level=always)
                 if step.error is not None:
-                    logger.log_error(str(step.error))
+                    logger.log(f"Error:\n{step.error}", level=always, style="bold red")
                 if step.is_final_answer:
                     logger.log(f"Final answer: {step.action_output}", level=always)
 

@@ -115,7 +115,7 @@ class MultiStepAgent(LatestRun, TeamMember):
         self.managed_agents: dict[str, Any] = managed_by_name(managed_agents or ())
         self.tools: dict[str, Any] = self._tools_by_name(tools, add_base_tools)
         self._custom_templates = None if prompt_templates is None else copy_templates(prompt_templates)
-        self.logger = AgentLogger(level=LogLevel(verbosity_level)) if logger is None else logger
+        self.logger = AgentLogger(level=verbosity_level) if logger is None else logger
         self.reporter = Reporter(self.logger)
         self.step_callbacks = callback_registry(step_callbacks)
         self.stream_outputs = False

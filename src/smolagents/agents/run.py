@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from smolagents.memory import ActionStep, AgentMemory, MemoryStep, PlanningStep
@@ -77,16 +77,16 @@ class RunResult:
     token_usage: TokenUsage | None = None
     """Sum over the model's calls; None when one of them did not report it."""
     timing: Timing | None = None
-    messages: Any = None
+    messages: InitVar[Any] = None
     """Deprecated name of `steps`."""
 
-    def __post_init__(self) -> None:
-        if self.__dict__.get("messages") is not None:
+    def __post_init__(self, messages: Any) -> None:
+        if messages is not None:
             warnings.warn(
                 "the argument 'messages' of RunResult is deprecated: use 'steps'", FutureWarning, stacklevel=3
             )
             if self.__dict__.get("_steps") is None:
-                self.steps = self.__dict__["messages"]
+                self.steps = messages
 
     def __getattribute__(self, name: str) -> Any:
         if name == "messages":
