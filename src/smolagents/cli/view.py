@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep, ToolCall
+from smolagents.memory import ActionStep, PlanningStep, ToolCall
 from smolagents.monitoring import YELLOW_HEX, AgentLogger, LogLevel, TokenUsage
 from smolagents.types.errors import AgentMaxStepsError
 from smolagents.types.messages import ChatMessageStreamDelta
@@ -52,17 +52,19 @@ class RunView:
         if isinstance(event, ChatMessageStreamDelta):
             self._delta(event)
             return
-        self._live.close()
         if isinstance(event, ToolCall):
+            self._live.close()
             self._open_step()
             self._call(event)
             return
         if isinstance(event, ActionStep):
+            self._live.close()
             self._open_step()
             self._finish_action(event)
         elif isinstance(event, PlanningStep):
+            self._live.close()
             self._finish_plan(event)
-        elif isinstance(event, FinalAnswerStep):
+        else:  # the output of an action, which its step will show, or the final answer
             return
         self._thinking()
 

@@ -147,7 +147,7 @@ class Output:
 
     def __init__(self, content: object, title: str, whole: bool, images: int = 0, style: str = "") -> None:
         self.content = content
-        self.title = title
+        self.title = one_line(title, 200)
         self.whole = whole
         self.images = images
         self.style = style

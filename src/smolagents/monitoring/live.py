@@ -176,11 +176,15 @@ class _InputWatch:
     def __init__(self) -> None:
         self.installed = False
         self._waiting: list[LiveDisplay] = []
+        self._streams: tuple[object, ...] = ()
 
     def __call__(self, event: str, _args: object) -> None:
         if event == "builtins.input":
             self._release()
             self._waiting = list(_DISPLAYS)
+            # `input` goes on with the streams it found, and does not hold them itself; taking the live line off
+            # puts others in their place.
+            self._streams = (sys.stdin, sys.stdout, sys.stderr)
             for display in self._waiting:
                 display.pause()
         elif event == "builtins.input/result":
