@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import threading
 import time
@@ -167,6 +168,58 @@ def test_an_instance_may_bring_its_own_inputs():
 
     assert Own("first").inputs["x"]["description"] == "first"
     assert Own("second").to_code_prompt().startswith("def own(x: int) -> int:")
+
+
+def test_a_tool_may_be_a_data_class():
+    @dataclasses.dataclass
+    class Multiply(Tool):
+        name = "multiply"
+        description = "d"
+        factor: int = 2
+
+        def forward(self, n: int) -> int:
+            """x
+
+            Args:
+                n: A number.
+            """
+            return n * self.factor
+
+    assert Multiply(factor=3)(4) == 12
+    assert Multiply().inputs == {"n": {"type": "integer", "description": "A number."}}
+
+    @dataclasses.dataclass
+    class Both(Multiply):
+        plus: int = 1
+
+        def forward(self, n: int) -> int:
+            """x
+
+            Args:
+                n: Another number.
+            """
+            return n * self.factor + self.plus
+
+    assert Both(3, plus=5)(4) == 17
+    assert Both().inputs["n"]["description"] == "Another number."
+
+
+def test_an_init_from_a_mixin_is_followed_by_validation():
+    class Mixin:
+        def __init__(self, inputs):
+            self.inputs = inputs
+
+    class Mixed(Mixin, Tool):
+        name = "mixed"
+        description = "d"
+        output_type = "any"
+
+        def forward(self, **kwargs):
+            return kwargs
+
+    assert Mixed({"a": {"type": "any", "description": "x"}})(a=1) == {"a": 1}
+    with pytest.raises(ValueError, match="lacks 'description'"):
+        Mixed({"a": {"type": "any"}})
 
 
 def declare(**attributes: Any) -> type[Tool]:

@@ -29,8 +29,9 @@ def validate_tool_arguments(tool: Tool, arguments: Any) -> None:
         ValueError: an argument is missing, is not one of the tool's, or is not one of the allowed values.
         TypeError: an argument has the wrong type.
     """
+    inputs = tool.inputs
     for name, value in _by_name(tool, arguments).items():
-        problem = _mismatch(value, tool.inputs[name], f"Argument '{name}' of tool '{tool.name}'")
+        problem = _mismatch(value, inputs[name], f"Argument '{name}' of tool '{tool.name}'")
         if problem is not None:
             raise problem
 
@@ -61,8 +62,11 @@ def prepare_tool_arguments(tool: Tool, arguments: Any) -> dict[str, Any]:
 
 def forward_defaults(tool: Tool) -> dict[str, Any]:
     """The default values that the signature of a tool's `forward` gives."""
+    forward = getattr(tool, "forward", None)  # an agent that is called as a tool has none
+    if forward is None:
+        return {}
     try:
-        parameters = inspect.signature(tool.forward).parameters.values()
+        parameters = inspect.signature(forward).parameters.values()
     except (TypeError, ValueError):
         return {}
     return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}
@@ -81,23 +85,26 @@ def _fitting(value: Any, spec: Mapping[str, Any], where: str) -> Any:
 def _by_name(tool: Tool, given: Any) -> Mapping[str, Any]:
     inputs = tool.inputs
     arguments: Mapping[str, Any]
-    takes = f"It takes: {', '.join(inputs)}." if inputs else "It takes no arguments."
     if isinstance(given, Mapping):
         arguments = given
     else:
         if len(inputs) != 1:
             raise ValueError(
-                f"Tool '{tool.name}' was given {_shown(given)} in place of its arguments by name. {takes}"
+                f"Tool '{tool.name}' was given {_shown(given)} in place of its arguments by name. {_takes(tool)}"
             )
         arguments = {next(iter(inputs)): given}
     unknown = [name for name in arguments if name not in inputs]
     if unknown:
         names = ", ".join(f"'{name}'" for name in unknown)
-        raise ValueError(f"Argument {names} is not an argument of tool '{tool.name}'. {takes}")
+        raise ValueError(f"Argument {names} is not an argument of tool '{tool.name}'. {_takes(tool)}")
     for name, spec in inputs.items():
         if name not in arguments and not spec.get("nullable"):
-            raise ValueError(f"Argument '{name}' of tool '{tool.name}' is required and was not given. {takes}")
+            raise ValueError(f"Argument '{name}' of tool '{tool.name}' is required and was not given. {_takes(tool)}")
     return arguments
+
+
+def _takes(tool: Tool) -> str:
+    return f"It takes: {', '.join(tool.inputs)}." if tool.inputs else "It takes no arguments."
 
 
 def type_of_value(value: Any) -> str:

@@ -30,6 +30,25 @@ class BaseTool(ABC):
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 
+def _validating(init: Callable[..., None]) -> Callable[..., None]:
+    """An `__init__` that validates the tool at the end, whether or not it calls the one above it.
+
+    Validation must follow the whole of it, since it may set the name or the inputs.
+    """
+
+    @functools.wraps(init)
+    def init_then_validate(self: Tool, *args: Any, **kwargs: Any) -> None:
+        outermost = type(self).__init__ is init_then_validate
+        if outermost and (args or kwargs):
+            self._made_with = (args, kwargs)
+        init(self, *args, **kwargs)
+        if outermost:
+            self.validate_arguments()
+
+    init_then_validate._validates = True  # type: ignore[attr-defined]
+    return init_then_validate
+
+
 class Tool(Shareable, BaseTool):
     """Base of the tools that agents call.
 
@@ -70,25 +89,22 @@ class Tool(Shareable, BaseTool):
     _made_with: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     _prompts: dict[str, tuple[Any, str]] | None = None
 
+    @_validating
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Make the tool. A subclass may take any arguments of its own."""
 
+    def __post_init__(self) -> None:
+        """Validate a tool that is a data class: its generated `__init__` calls this."""
+        fields: Mapping[str, Any] = getattr(self, "__dataclass_fields__", {})
+        self._made_with = ((), {name: getattr(self, name) for name, field in fields.items() if field.init})
+        self.validate_arguments()
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # Validation must follow the whole of __init__, which may set the name or the inputs, whether or not it calls
-        # the one above it.
-        own_init: Callable[..., None] = cls.__init__
-
-        @functools.wraps(own_init)
-        def init_then_validate(self: Tool, *args: Any, **kwargs: Any) -> None:
-            outermost = type(self) is cls
-            if outermost and (args or kwargs):
-                self._made_with = (args, kwargs)
-            own_init(self, *args, **kwargs)
-            if outermost:
-                self.validate_arguments()
-
-        cls.__init__ = init_then_validate  # type: ignore[method-assign]
+        # A data class has no __init__ yet, and would be given none if there were one here.
+        is_data_class = hasattr(cls, "__dataclass_fields__") and "__init__" not in vars(cls)
+        if not is_data_class and not hasattr(cls.__init__, "_validates"):
+            cls.__init__ = _validating(cls.__init__)  # type: ignore[method-assign]
 
     def validate_arguments(self) -> None:
         """Check name, description, inputs and output type against each other and against `forward`.

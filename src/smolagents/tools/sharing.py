@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from smolagents.tools.errors import ToolDefinitionError
-from smolagents.tools.source import SelfContained, self_contained_source
 
 if TYPE_CHECKING:
     from smolagents.tools.base import Tool
+    from smolagents.tools.source import SelfContained
 
 __all__ = ["Shareable", "constructor_arguments", "get_tools_definition_code", "tool_source"]
 
@@ -120,6 +120,8 @@ def tool_source(tool: Tool) -> SelfContained:
     Raises:
         ToolDefinitionError: its source is not known, or it uses what cannot be written.
     """
+    from smolagents.tools.source import SelfContained
+
     if _is_class_tool(tool):
         return _source_of(type(tool), tool.name)
     function = inspect.unwrap(tool.forward)
@@ -145,6 +147,8 @@ def _split_before(code: str, function: str) -> tuple[str, str]:
 
 
 def _source_of(obj: Any, name: str) -> SelfContained:
+    from smolagents.tools.source import self_contained_source
+
     try:
         return self_contained_source(obj)
     except (OSError, TypeError) as error:
