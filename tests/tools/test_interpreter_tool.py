@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from smolagents.agents.base_tools import BUILT_IN_TOOLS, TOOL_MAPPING
 from smolagents.default_tools import PythonInterpreterTool
 from smolagents.tools import Tool
+from smolagents.tools.interruption import current_interrupt
+from smolagents.types.errors import AgentInterruptedError
 
 
 def test_it_returns_what_was_printed_and_the_value():
@@ -33,6 +37,17 @@ def test_imports_are_those_authorized_and_the_model_is_told():
 def test_it_stops_at_its_time_limit():
     with pytest.raises(Exception, match=r"longer than 0\.2 seconds"):
         PythonInterpreterTool(timeout_seconds=0.2)("while True: pass")
+
+
+def test_an_interrupt_stops_it():
+    token = threading.Event()
+    threading.Timer(0.05, token.set).start()
+    reset = current_interrupt.set(token)
+    try:
+        with pytest.raises(AgentInterruptedError):
+            PythonInterpreterTool(timeout_seconds=20)("while True: pass")
+    finally:
+        current_interrupt.reset(reset)
 
 
 def test_a_saved_interpreter_works_alike():

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from smolagents.tools.base import Tool
+from smolagents.tools.interruption import check_interrupt, on_interrupt
 
 __all__ = ["PythonInterpreterTool"]
 
@@ -49,13 +50,14 @@ class PythonInterpreterTool(Tool):
         super().__init__(*args, **kwargs)
 
     def forward(self, code: str) -> str:
-        from smolagents.executors.local import evaluate_python_code
+        from smolagents.executors.local import LocalPythonExecutor
 
-        state: dict[str, Any] = {}
-        output, _is_final_answer = evaluate_python_code(
-            code,
-            state=state,
-            authorized_imports=self.authorized_imports,
-            timeout_seconds=self.timeout_seconds,
-        )
-        return f"Stdout:\n{state.get('_print_outputs', '')}\nOutput: {output}"
+        executor = LocalPythonExecutor(self.authorized_imports, timeout_seconds=self.timeout_seconds)
+        executor.send_tools({})
+        try:
+            with on_interrupt(executor.interrupt):
+                result = executor(code)
+        except Exception:
+            check_interrupt()
+            raise
+        return f"Stdout:\n{result.logs}\nOutput: {result.output}"

@@ -6,13 +6,23 @@ then, or waits with `interruptible_sleep` in place of `time.sleep`.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
 from smolagents.types.errors import AgentInterruptedError
 
-__all__ = ["InterruptToken", "check_interrupt", "current_interrupt", "interrupted", "interruptible_sleep"]
+__all__ = [
+    "InterruptToken",
+    "check_interrupt",
+    "current_interrupt",
+    "interrupted",
+    "interruptible_sleep",
+    "on_interrupt",
+]
 
 
 class InterruptToken(Protocol):
@@ -54,3 +64,33 @@ def interruptible_sleep(seconds: float) -> None:
         time.sleep(seconds)
     elif token.wait(seconds):
         check_interrupt()
+
+
+@contextmanager
+def on_interrupt(callback: Callable[[], object]) -> Iterator[None]:
+    """Within the block, call `callback`, from another thread, once the run is interrupted, and again until it is left.
+
+    For a tool that waits for what does not look at the interrupt itself: a subprocess, a connection, an executor.
+    """
+    token = current_interrupt.get()
+    if token is None:
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            if token.wait(_POLL_SECONDS) and not over.is_set():
+                callback()
+                over.wait(_POLL_SECONDS)
+
+    watcher = threading.Thread(target=watch, name="on-interrupt", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+_POLL_SECONDS = 0.1
+"""Seconds between two looks at the token, and by which a watcher may outlive its block."""
