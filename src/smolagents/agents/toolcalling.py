@@ -13,7 +13,7 @@ from smolagents.agents.run import ActionOutput, Run, ToolOutput
 from smolagents.agents.templates import PromptTemplates, populate_template, view
 from smolagents.memory import ActionStep, ToolCall
 from smolagents.models.tool_text import parse_json_if_needed
-from smolagents.tools.arguments import validate_tool_arguments
+from smolagents.tools.arguments import prepare_tool_arguments, validate_tool_arguments
 from smolagents.tools.base import Tool
 from smolagents.types.agent_types import AgentAudio, AgentImage
 from smolagents.types.errors import (
@@ -225,10 +225,9 @@ class ToolCallingAgent(MultiStepAgent):
 
     def _execute(self, run: Run | None, name: str, arguments: Any) -> Any:
         target, values = self._resolve(run, name, arguments)
+        extra = {} if name in self.managed_agents else {"sanitize_inputs_outputs": True}
         try:
-            if isinstance(values, dict):
-                return _call(target, values, name in self.managed_agents)
-            return target(values) if name in self.managed_agents else target(values, sanitize_inputs_outputs=True)
+            return target(**values, **extra) if isinstance(values, dict) else target(values, **extra)
         except Exception as error:
             raise self._failure(name, values, error) from error
 
@@ -245,9 +244,8 @@ class ToolCallingAgent(MultiStepAgent):
             target, values = self._resolve(run, name, arguments)
             extra = {} if name in self.managed_agents else {"sanitize_inputs_outputs": True}
             try:
-                if isinstance(values, dict):
-                    return await target.acall(**values, **extra)
-                return await target.acall(values, **extra)
+                call = target.acall(**values, **extra) if isinstance(values, dict) else target.acall(values, **extra)
+                return await call
             except Exception as error:
                 raise self._failure(name, values, error) from error
 
@@ -263,13 +261,16 @@ class ToolCallingAgent(MultiStepAgent):
         if target is None:
             known = ", ".join([*self.tools, *self.managed_agents])
             raise AgentToolCallError(f"There is no tool named {name!r}. You can call: {known}.")
-        state = {} if run is None else run.state
+        state = self.state if run is None else run.state
         if isinstance(arguments, Mapping):
             values: Any = {key: _substituted(value, state) for key, value in arguments.items()}
         else:
             values = _substituted(arguments, state)
         try:
-            validate_tool_arguments(target, values)
+            if name in self.managed_agents:
+                validate_tool_arguments(target, values)
+            else:
+                values = prepare_tool_arguments(target, values)
         except (TypeError, ValueError) as error:
             raise AgentToolCallError(f"The call of {name} was wrong: {error}") from error
         return target, values
@@ -283,10 +284,6 @@ class ToolCallingAgent(MultiStepAgent):
         )
 
 
-def _call(target: Any, values: dict[str, Any], is_agent: bool) -> Any:
-    return target(**values) if is_agent else target(**values, sanitize_inputs_outputs=True)
-
-
 def _substituted(value: Any, state: Mapping[str, Any]) -> Any:
     return state[value] if isinstance(value, str) and value in state else value
 
@@ -297,7 +294,13 @@ def _calls_in(message: ChatMessage, step_number: int) -> list[ToolCall]:
     taken: set[str] = set()
     for index, call in enumerate(message.tool_calls or ()):
         given = call.id if isinstance(call.id, str) else str(call.id) if isinstance(call.id, int) else ""
-        identity = given if given and given not in taken else f"call_{step_number}_{index + 1}"
+        identity = stem = f"call_{step_number}_{index + 1}"
+        number = 1
+        while identity in taken:
+            number += 1
+            identity = f"{stem}_{number}"
+        if given and given not in taken:
+            identity = given
         taken.add(identity)
         arguments = parse_json_if_needed(call.function.arguments)
         calls.append(ToolCall(call.function.name, {} if arguments is None or arguments == "" else arguments, identity))
