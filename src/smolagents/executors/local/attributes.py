@@ -142,16 +142,16 @@ class Guards:
             GuardError: The value is out of reach.
         """
         kind = type(value)
-        if kind not in _LOOKED_AT and not isinstance(value, _MODULE):
+        if kind not in _LOOKED_AT and not issubclass(type(value), _MODULE):
             return value
-        if isinstance(value, _MODULE):
+        if issubclass(type(value), _MODULE):
             return self.modules.guarded(value)
         if kind in _OPAQUE:
             raise _refuse(f"A {kind.__name__} object")
         if kind in _BOUND:
             owner = value.__self__
             wrapped = _BOUND_METHODS.get(value.__name__)
-            if wrapped is not None and not isinstance(owner, _MODULE):
+            if wrapped is not None and not issubclass(type(owner), _MODULE):
                 return wrapped(self, value, owner)
         elif kind in _DESCRIPTORS:
             wrapped = _UNBOUND_METHODS.get(value.__name__)
@@ -186,7 +186,7 @@ class Guards:
         """
         if name[:1] != "_":
             return self._public(obj, name, get)
-        if isinstance(obj, _MODULE):
+        if issubclass(type(obj), _MODULE):
             return self.modules.attribute(obj, name)
         if is_dunder(name):
             return self._dunder(obj, name, get)
@@ -229,7 +229,7 @@ class Guards:
                 return get(obj, name)
             raise GuardError(f"The attribute '{name}' is out of reach of this code.")
         value = get(obj, name)
-        if isinstance(obj, _MODULE):
+        if issubclass(type(obj), _MODULE):
             return self.check(value)
         home = str(getattr(kind, "__module__", "")).partition(".")[0]
         if name in ("query", "eval") and home == "pandas":
@@ -297,7 +297,7 @@ class Guards:
                 return obj
         elif id(obj) in self.classes or self.is_own_function(obj):
             return obj
-        if isinstance(obj, _MODULE):
+        if issubclass(type(obj), _MODULE):
             raise GuardError(f"The module '{obj.__name__}' cannot be changed by this code.")
         if isinstance(obj, type):
             raise GuardError(f"The class '{obj.__name__}' is not defined by this code and cannot be changed by it.")
@@ -322,6 +322,11 @@ class Guards:
             if name not in ("__class__", "__match_args__", "__new__"):
                 return obj
         raise GuardError(f"The attribute '{name}' of {_described(obj)} cannot be changed by this code.")
+
+    def target_private(self, obj: Any, name: str) -> Any:
+        """`obj`, if the code may both read and set its attribute `name`."""
+        self.attr(obj, name)
+        return self.settable(obj, name)
 
     def settable(self, obj: Any, name: str) -> Any:
         if is_dunder(name) or name in FRAME_INTERNALS:
@@ -387,6 +392,9 @@ class Guards:
     def augattr(self, obj: Any, name: str, kind: str, value: Any) -> None:
         from .limits import AUGMENTED
 
+        if type(obj) in self.plain and not is_dunder(name):
+            setattr(obj, name, AUGMENTED[kind](getattr(obj, name), value))
+            return
         setattr(self.settable(obj, name), name, AUGMENTED[kind](self.getattr(obj, name), value))
 
     def itemcell(self, obj: Any, index: Any) -> Any:

@@ -11,7 +11,8 @@ from zlib import crc32
 
 from .errors import InterpreterError
 from .names import NEVER_NATIVE
-from .transform import GuardSyntaxError, guard_tree
+from .nodes import GuardSyntaxError
+from .transform import guard_tree
 
 __all__ = ["CompiledCode", "compile_guarded"]
 

@@ -161,6 +161,7 @@ def make_builtins(guards: Guards, print_: Callable[..., None], settle: Callable[
             "@attr": guards.attr,
             "@target": guards.target,
             "@target_dunder": guards.target_dunder,
+            "@target_private": guards.target_private,
             "@own": guards.plain,
             "@newclass": guards.newclass,
             "@augitem": guards.augitem,
