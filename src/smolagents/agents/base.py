@@ -99,8 +99,7 @@ class MultiStepAgent(LatestRun, TeamMember):
                 FutureWarning,
                 stacklevel=3,
             )
-        self._model = model
-        self._adapted: tuple[Any, Any] | None = None
+        self.model = model
         self.agent_name = type(self).__name__
         self.instructions = instructions
         self.max_steps = whole_number("max_steps", max_steps, least=0)
@@ -139,6 +138,7 @@ class MultiStepAgent(LatestRun, TeamMember):
 
     @model.setter
     def model(self, model: Any) -> None:
+        self._adapted: tuple[Any, Any] | None = None if model is None else (model, as_model(model))
         self._model = model
 
     def _engine(self) -> Any:
@@ -182,15 +182,15 @@ class MultiStepAgent(LatestRun, TeamMember):
             raise TypeError(f"tools must be a list of tools, not {type(tools).__name__}")
         found: dict[str, Any] = {}
         for tool in tools:
-            if not isinstance(tool, Tool) and not (callable(tool) and isinstance(getattr(tool, "name", None), str)):
+            callable_by_name = callable(tool) and isinstance(getattr(tool, "name", None), str)
+            if isinstance(tool, (type, MultiStepAgent)) or not (isinstance(tool, Tool) or callable_by_name):
                 raise TypeError(
                     f"{tool!r} is not a tool: decorate the function with @tool, or derive a class from Tool and pass "
                     "an instance of it. An agent goes into managed_agents."
                 )
-            if tool.name in found or tool.name in self.managed_agents:
-                kind = "tools" if tool.name in found else "a tool and a managed agent"
+            if tool.name in found:
                 raise ValueError(
-                    f"{kind} share the name {tool.name!r}: a model could not tell them apart. Rename one."
+                    f"two tools share the name {tool.name!r}: a model could not tell them apart. Rename one."
                 )
             found[tool.name] = tool
         if add_base_tools:
@@ -201,6 +201,11 @@ class MultiStepAgent(LatestRun, TeamMember):
                     found[name] = cls()
         if "final_answer" not in found:
             found["final_answer"] = FinalAnswerTool()
+        for name in found:
+            if name in self.managed_agents:
+                raise ValueError(
+                    f"a tool and a managed agent share the name {name!r}: a model could not tell them apart. Rename one."
+                )
         return found
 
     _runs_tools_as_json: ClassVar[bool] = True

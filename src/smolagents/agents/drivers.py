@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from smolagents.agents.requests import CallTools, Emit, Flow, Generate, Invoke, RunCode, TakeStep, ToolSlot
 from smolagents.agents.run import Run, active_run
 from smolagents.executors.base import PythonExecutor
-from smolagents.tools.async_bridge import host_loop
+from smolagents.tools.async_bridge import host_loop, run_from_sync
 from smolagents.tools.interruption import current_interrupt
 from smolagents.types.errors import AgentInterruptedError
 from smolagents.types.messages import ChatMessage, agglomerate_stream_deltas
@@ -56,7 +56,10 @@ def drive(flow: Flow, run: Run) -> Generator[Any, None, Any]:
                 elif type(request) is CallTools:
                     yield from _call_tools(request, run)
                 elif type(request) is Invoke:
-                    reply = _on_behalf(run, request.function, *request.args, **request.kwargs)
+                    call = partial(request.function, *request.args, **request.kwargs)
+                    if _is_async(request.function):
+                        call = partial(run_from_sync, call, getattr(request.function, "__name__", "a callback"))
+                    reply = _on_behalf(run, call)
                 elif type(request) is TakeStep:
                     for reply in _entered(run, run.agent._step_stream(request.step)):
                         yield reply
