@@ -269,6 +269,7 @@ class CodeAgent(MultiStepAgent):
     def _run(self, run: Run, step: ActionStep, code: str) -> Generator[Request, Any, CodeOutput]:
         executor = run.executor
         assert executor is not None
+        fatal: Exception | None = None
         try:
             result: CodeOutput = yield RunCode(executor, code)
         except (AgentInterruptedError, AgentGenerationError):
@@ -279,7 +280,11 @@ class CodeAgent(MultiStepAgent):
             logs = _logs_of(error, executor)
             if logs:
                 step.observations = f"Execution logs:\n{truncate_content(logs)}"
-            raise AgentExecutionError(str(error) or type(error).__name__) from error
+            if not isinstance(error.__cause__, (AgentInterruptedError, AgentGenerationError)):
+                raise AgentExecutionError(str(error) or type(error).__name__) from error
+            fatal = error.__cause__  # of an agent that the code called: to try again would only fail again
+        if fatal is not None:
+            raise fatal
         observation = f"Execution logs:\n{result.logs.rstrip()}" if result.logs else ""
         if not result.is_final_answer:
             shown = truncate_content(str(result.output))
