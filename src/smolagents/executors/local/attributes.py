@@ -46,7 +46,7 @@ _HARMLESS_DATA = frozenset(
     "__final__ __override__ __deprecated__ __await__ __copyright__ __license__ __credits__ __email__ "
     "__array_priority__ __dataframe__ __replace__ __buffer__ __length_hint__ __text__ __is_protocol_".split()
 )
-_FORBIDDEN_DEFINITIONS = ("__reduce__", "__reduce_ex__")
+_REBUILDING = ("__reduce__", "__reduce_ex__")
 
 
 def exact_name(name: Any) -> str:
@@ -114,14 +114,14 @@ class Guards:
         if not isinstance(cls, type):
             return cls
         defined = type.__getattribute__(cls, "__dict__")
-        for name in _FORBIDDEN_DEFINITIONS:
-            if name in defined:
-                raise GuardError(f"The method {name} cannot be defined: it steers how libraries rebuild objects.")
+        for name in _REBUILDING:
+            if type(defined.get(name)) is _FUNCTION:
+                type.__setattr__(cls, name, self._checked_rebuilding(defined[name]))
         if issubclass(cls, type) and "__getattribute__" in defined:
             raise GuardError("The method __getattribute__ cannot be defined in a metaclass.")
         match_args = defined.get("__match_args__")
         if match_args is not None:
-            _check_match_args(match_args, cls)
+            _check_match_args(match_args, cls, lenient=True)
         self.classes[id(cls)] = cls
         if type(cls) in _HARMLESS_METACLASSES or type(cls).__name__ in ("EnumMeta", "EnumType", "_TypedDictMeta"):
             for base in type.__getattribute__(cls, "__mro__")[1:]:
@@ -132,6 +132,20 @@ class Guards:
             else:
                 self.plain.add(cls)
         return cls
+
+    def _checked_rebuilding(self, method: Any) -> Any:
+        """`__reduce__` of the session, for `copy`: what it has rebuilt and then filled must be its own."""
+
+        def rebuild(obj: Any, *args: Any) -> Any:
+            result = method(obj, *args)
+            if isinstance(result, tuple) and len(result) > 2 and result[2] is not None:
+                made = result[0] if isinstance(result[0], type) else (result[1] or (None,))[0]
+                if not self.is_own_class(made):
+                    raise GuardError("What __reduce__ gives with a state must be a class that this code defines.")
+            return result
+
+        rebuild.__name__ = method.__name__
+        return rebuild
 
     # -- values ----------------------------------------------------------------------------------------------
 
@@ -260,6 +274,8 @@ class Guards:
             return value if self.owns(obj) else dict(value)
         if name in ("__self__", "__func__") and type(obj) is _METHOD and self.is_own_function(obj.__func__):
             return get(obj, name)
+        if name == "__self__" and type(obj) is types.MethodWrapperType:
+            return self.check(get(obj, name))
         if name == "__defaults__" and self.is_own_function(obj):
             return get(obj, name)
         if self.owns(obj) and name not in _OF_OWN_CLASSES and name not in ("__self__", "__func__"):
@@ -412,7 +428,7 @@ class Guards:
             for base in type.__getattribute__(cls, "__mro__"):
                 match_args = type.__getattribute__(base, "__dict__").get("__match_args__")
                 if match_args is not None:
-                    _check_match_args(match_args, cls)
+                    _check_match_args(match_args, cls, lenient=cls in self.plain)
                     break
         return cls
 
@@ -482,12 +498,14 @@ def _stand_in(cls: Any) -> Any:
     return Meta("match", (), {"__match_args__": match_args})
 
 
-def _check_match_args(match_args: Any, cls: type) -> None:
+def _check_match_args(match_args: Any, cls: type, *, lenient: bool = False) -> None:
     plain = type(match_args) is tuple and all(type(name) is str for name in match_args)
     if not plain:
         raise GuardError(f"__match_args__ of {cls.__name__} must be a tuple of plain strings.")
     for name in match_args:
-        if not is_native(name) and not (name[:1] == "_" and name[:2] != "__"):
+        private = name[:1] == "_" and name[:2] != "__"
+        harmless = lenient and name in names.GUARDED_PUBLIC and name not in FRAME_INTERNALS
+        if not is_native(name) and not private and not harmless:
             raise GuardError(f"__match_args__ of {cls.__name__} names '{name}', which is out of reach.")
         if name[:1] == "_" and name not in LIBRARY_PRIVATE:
             raise GuardError(f"__match_args__ of {cls.__name__} names '{name}'; use a name without underscore.")

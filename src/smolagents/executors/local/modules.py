@@ -316,6 +316,9 @@ class ModuleTable:
             return {k: v for k, v in module.__dict__.items() if k[:1] != "_"}
         if name == "__class__":
             return type(module)
+        if self.policy.everything and name[:2] != "__":
+            real = sys.modules.get(module.__name__)
+            return self._value(getattr(real, name))
         raise GuardError(f"The attribute '{name}' of the module '{module.__name__}' is out of reach.")
 
     def _build(self, real: types.ModuleType, name: str) -> types.ModuleType:
@@ -323,8 +326,8 @@ class ModuleTable:
         own = copy.__dict__
         self._identities[id(real)] = self._copies[name] = _copies_by_identity[id(copy)] = copy
         whole = self.policy.allows(name)
-        only = ALLOWED_ONLY.get(name)
-        removed = REMOVED.get(name, frozenset())
+        only = None if self.policy.everything else ALLOWED_ONLY.get(name)
+        removed: frozenset[str] = frozenset() if self.policy.everything else REMOVED.get(name, frozenset())
         withheld: set[str] = set()
         if whole:
             for key, value in list(vars(real).items()):

@@ -43,7 +43,7 @@ ALLOWED_ONLY: dict[str, frozenset[str]] = {
 
 REMOVED: dict[str, frozenset[str]] = {
     "types": frozenset(
-        {"CodeType", "FunctionType", "LambdaType", "FrameType", "TracebackType", "GetSetDescriptorType"}
+        {"CodeType", "FrameType", "TracebackType", "GetSetDescriptorType"}
         | {"MemberDescriptorType", "CellType"}
     ),
     "enum": frozenset({"global_enum", "global_flag_repr", "global_enum_repr", "global_str"}),
@@ -368,6 +368,27 @@ def _patient_queue(table: ModuleTable, real: Any) -> Any:
     if hasattr(real, "join"):
         body["join"] = join
     return type(real.__name__, (real,), body)
+
+
+@_override("asyncio.runners:run")
+def _asyncio_run(table: ModuleTable, real: Any) -> Any:
+    def run(main: Any, **options: Any) -> Any:
+        import asyncio
+
+        active = current.run()
+        if active is None:
+            return real(main, **options)
+
+        async def known() -> Any:
+            outer, active.loop = active.loop, asyncio.get_running_loop()
+            try:
+                return await main
+            finally:
+                active.loop = outer
+
+        return real(known(), **options)
+
+    return _named(run, real)
 
 
 # -- what writes names into code, or runs text as code--------------------------------------------------------------------------------------

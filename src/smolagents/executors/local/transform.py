@@ -161,7 +161,9 @@ class Guarded(Expressions):
     def for_(self, node: Any) -> Any:
         iterable = self.expression(node.iter)
         node.target = self.expression(node.target)
+        outer, self.in_loop = self.in_loop, True
         node.body = self.body(node.body)
+        self.in_loop = outer
         if node.orelse:
             node.orelse = self.body(node.orelse)
         if type(node) is ast.For:
@@ -172,8 +174,10 @@ class Guarded(Expressions):
         return node
 
     def while_(self, node: ast.While) -> Any:
+        outer, self.in_loop = self.in_loop, True
         node.test = self.expression(node.test)
         node.body = self.body(node.body)
+        self.in_loop = outer
         node.body.insert(0, tick(node))
         if node.orelse:
             node.orelse = self.body(node.orelse)

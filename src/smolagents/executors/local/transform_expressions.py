@@ -43,6 +43,7 @@ class Expressions:
         self.scope = "module"
         self.class_name: str | None = None
         self.in_finally = False
+        self.in_loop = False
         self.globals: set[str] = set()
         self.annotated: set[str] = set()
         self.bound: dict[str, int] = {}
@@ -242,8 +243,13 @@ class Expressions:
             return self._unless_int(right, node, guard)
         return call(guard, [left, right], node)
 
-    def _unless_int(self, operand: ast.expr, node: ast.BinOp, guard: str) -> ast.expr:
-        """The operation itself for an int: with a small constant it cannot make a huge result at once."""
+    def _unless_int(self, operand: ast.expr, node: ast.BinOp, guard: str) -> Any:
+        """The operation itself for an int: with a small constant it cannot make a huge result at once.
+
+        Only in loops: elsewhere the shorter code is worth more than the faster one.
+        """
+        if not self.in_loop:
+            return call(guard, [node.left, node.right], node)
         kind = call("@type", [operand], node)
         test = new(ast.Compare, node, left=kind, ops=_IS, comparators=[NAMES["@int"]])
         guarded = call(guard, [node.left, node.right], node)
