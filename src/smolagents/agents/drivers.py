@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
@@ -221,7 +222,12 @@ async def _or_interrupt(run: Run, work: Awaitable[T]) -> T:
     """Await `work`, and cancel it when the run is interrupted."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
-    remove = run.on_interrupt(lambda: loop.call_soon_threadsafe(task.cancel))
+
+    def stop() -> None:
+        with contextlib.suppress(RuntimeError):  # the run, and its loop, may have ended meanwhile
+            loop.call_soon_threadsafe(task.cancel)
+
+    remove = run.on_interrupt(stop)
     try:
         return await task
     except asyncio.CancelledError:
@@ -271,8 +277,6 @@ async def _acall_tools(request: CallTools, run: Run) -> AsyncGenerator[Any, None
         try:
             async with limit:
                 slot.output = await _or_interrupt(run, execute(slot.call.name, slot.call.arguments))
-        except AgentInterruptedError:
-            raise
         except Exception as error:
             slot.error = error
         return slot

@@ -160,14 +160,16 @@ class ToolCallingAgent(MultiStepAgent):
             output = outputs[id(slot)] = self._output_of(run, slot)
             return output
 
-        yield CallTools(slots, self.max_tool_threads, finished)
-        ordered = [outputs[id(slot)] for slot in slots]
-        if len(ordered) == 1:
-            step.observations = ordered[0].observation if slots[0].error is None else None
-        else:
-            step.observations = "\n".join(
-                f"{output.tool_call.name} ({output.id}): {output.observation}" for output in ordered
-            )
+        try:
+            yield CallTools(slots, self.max_tool_threads, finished)
+        finally:  # what came of some of the calls is kept, whatever became of the others
+            ordered = [outputs[id(slot)] for slot in slots if id(slot) in outputs]
+            if len(slots) > 1 and ordered:
+                step.observations = "\n".join(
+                    f"{output.tool_call.name} ({output.id}): {output.observation}" for output in ordered
+                )
+            elif ordered and slots[0].error is None:
+                step.observations = ordered[0].observation
         failed = [slot for slot in slots if slot.error is not None]
         if failed:
             fatal = next(
