@@ -22,6 +22,7 @@ from smolagents import (
     RunResult,
     TokenUsage,
     ToolCallingAgent,
+    ToolOutput,
     tool,
 )
 from smolagents.testing import ScriptedModel
@@ -414,6 +415,30 @@ def test_cancelling_stops_the_siblings():
 
     asyncio.run(main())
     assert sorted(ended) == [0, 1, 2]
+
+
+def test_cancelling_keeps_the_results_of_calls_that_were_done():
+    async def main() -> Any:
+        started = asyncio.Event()
+
+        @tool
+        async def forever() -> str:
+            """Never ends."""
+            await asyncio.sleep(3600)
+            return ""
+
+        agent = agent_for([calls(("echo", {"text": "kept"}), ("forever", {}))], tools=[echo, forever])
+
+        async def watch() -> None:
+            async for event in agent.astream("go"):
+                if isinstance(event, ToolOutput):
+                    started.set()
+
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled_when(started, watch())
+        return agent
+
+    assert asyncio.run(main()).logs[0].observations == "echo (id0): kept"
 
 
 def test_cancelling_reaches_a_model_between_two_pieces():

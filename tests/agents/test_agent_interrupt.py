@@ -18,6 +18,7 @@ from smolagents import (
     CodeAgent,
     ToolCall,
     ToolCallingAgent,
+    ToolOutput,
     tool,
 )
 from smolagents.testing import ScriptedModel
@@ -93,12 +94,24 @@ def test_a_tool_may_look_whether_it_should_stop():
     assert seen == ["stopping"]
 
 
-def test_parallel_calls_are_all_told_and_results_that_are_there_are_kept():
-    started = threading.Event()
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_parallel_calls_are_all_told_and_results_that_are_there_are_kept(asynchronous: bool):
+    started, seen = threading.Event(), threading.Event()
     agent = agent_for(
         [calls(("echo", {"text": "kept"}), ("wait", {}), ("wait", {}))], tools=[echo, waiting_tool(started)]
     )
-    interrupted_when(started, agent)
+
+    def run() -> None:
+        for event in agent.run("go", stream=True):
+            if isinstance(event, ToolOutput):
+                seen.set()
+
+    async def arun() -> None:
+        async for event in agent.astream("go"):
+            if isinstance(event, ToolOutput):
+                seen.set()
+
+    interrupted_when(seen, agent, (lambda: asyncio.run(arun())) if asynchronous else run)
     assert "echo (id0): kept" in agent.logs[0].observations
 
 
