@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from smolagents.models.base import REMOVE_PARAMETER as REMOVE_PARAMETER
     from smolagents.models.base import Model as Model
     from smolagents.models.cleaning import get_clean_message_list as get_clean_message_list
+    from smolagents.models.default import default_model as default_model
+    from smolagents.models.default import make_model as make_model
     from smolagents.models.facts import supports_stop_parameter as supports_stop_parameter
+    from smolagents.models.huggingface import InferenceClientModel as InferenceClientModel
+    from smolagents.models.llama_cpp import LlamaCppModel as LlamaCppModel
+    from smolagents.models.openai import OpenAIModel as OpenAIModel
+    from smolagents.models.openai import OpenAIServerModel as OpenAIServerModel
     from smolagents.models.retrying import is_rate_limit_error as is_rate_limit_error
     from smolagents.models.stops import remove_content_after_stop_sequences as remove_content_after_stop_sequences
     from smolagents.models.tool_schemas import get_tool_json_schema as get_tool_json_schema
@@ -33,7 +39,11 @@ _MODULES = {
     "smolagents.models.api": ("ApiModel",),
     "smolagents.models.base": ("REMOVE_PARAMETER", "Model"),
     "smolagents.models.cleaning": ("get_clean_message_list",),
+    "smolagents.models.default": ("default_model", "make_model"),
     "smolagents.models.facts": ("supports_stop_parameter",),
+    "smolagents.models.huggingface": ("InferenceClientModel",),
+    "smolagents.models.llama_cpp": ("LlamaCppModel",),
+    "smolagents.models.openai": ("OpenAIModel", "OpenAIServerModel"),
     "smolagents.models.retrying": ("is_rate_limit_error",),
     "smolagents.models.stops": ("remove_content_after_stop_sequences",),
     "smolagents.models.tool_schemas": ("get_tool_json_schema",),

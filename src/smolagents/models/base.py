@@ -58,6 +58,17 @@ class Model:
         self.model_id = model_id
         self.kwargs = kwargs
 
+    def code_reply_arguments(self, opening: str, closing: str) -> dict[str, Any]:
+        """Further arguments of `generate` for a reply that is to be a thought and one block of code.
+
+        For engines that can hold a reply to a form. Empty for those that cannot, or need not.
+
+        Args:
+            opening: What opens the code.
+            closing: What closes it.
+        """
+        return {}
+
     def generate(
         self,
         messages: Messages,

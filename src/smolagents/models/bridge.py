@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-__all__ = ["in_thread", "iterate_in_thread"]
+__all__ = ["PerLoop", "in_thread", "iterate_in_thread"]
 
 T = TypeVar("T")
 
@@ -92,3 +93,36 @@ async def iterate_in_thread(make_iterator: Callable[[], Iterator[T]]) -> AsyncIt
             yield item
     finally:
         left.set()
+
+
+class PerLoop(Generic[T]):
+    """One object for each event loop, such as a client whose connections belong to the loop they were made in.
+
+    Args:
+        make: Makes the object.
+        close: Closes it. This is done when the loop shuts down its asynchronous generators, as `asyncio.run` does at
+            its end.
+    """
+
+    def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[Any]]) -> None:
+        self._make = make
+        self._close = close
+        self._held: weakref.WeakKeyDictionary[Any, tuple[T, AsyncGenerator[T, None]]] = weakref.WeakKeyDictionary()
+
+    async def get(self) -> T:
+        """The object of the running loop."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        held = self._held.get(loop)
+        if held is None:
+            holder = _holding(self._make(), self._close)
+            held = self._held[loop] = (await holder.__anext__(), holder)
+        return held[0]
+
+
+async def _holding(value: T, close: Callable[[T], Awaitable[Any]]) -> AsyncGenerator[T, None]:
+    try:
+        yield value
+    finally:
+        await close(value)

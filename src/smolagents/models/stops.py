@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from smolagents.types.messages import ChatMessageStreamDelta
 
-__all__ = ["StopCutter", "cut_stream", "remove_content_after_stop_sequences"]
+__all__ = ["StopCutter", "StreamCutter", "remove_content_after_stop_sequences"]
 
 
 def remove_content_after_stop_sequences(content: Any, stop_sequences: Iterable[str] | None) -> Any:
@@ -61,19 +61,31 @@ class StopCutter:
         return shown
 
 
-def cut_stream(
-    deltas: Iterable[ChatMessageStreamDelta], stop_sequences: Iterable[str]
-) -> Iterator[ChatMessageStreamDelta]:
-    """Cut the content of a stream at the first stop sequence. Usage that follows it is still passed on."""
-    cutter = StopCutter(stop_sequences)
-    for delta in deltas:
-        if delta.content:
-            delta = replace(delta, content=cutter.feed(delta.content) or None)  # noqa: PLW2901
-        if cutter.stopped:
-            if delta.content or delta.token_usage is not None:
-                yield replace(delta, tool_calls=None)
-        elif delta != ChatMessageStreamDelta():
-            yield delta
-    rest = cutter.flush()
-    if rest:
-        yield ChatMessageStreamDelta(content=rest)
+class StreamCutter:
+    """Cuts the content of a stream of deltas at the first stop sequence. Usage that follows is still passed on.
+
+    Args:
+        stop_sequences: Where to cut; None or empty to pass everything on.
+    """
+
+    def __init__(self, stop_sequences: Iterable[str] | None) -> None:
+        stops = list(stop_sequences or ())
+        self._cutter = StopCutter(stops) if stops else None
+
+    def feed(self, delta: ChatMessageStreamDelta) -> ChatMessageStreamDelta | None:
+        """Take a delta and return what is left of it; None if nothing is."""
+        if self._cutter is not None:
+            was_stopped = self._cutter.stopped
+            if delta.content:
+                delta = replace(delta, content=self._cutter.feed(delta.content) or None)
+            if was_stopped:
+                delta = ChatMessageStreamDelta(token_usage=delta.token_usage)
+        return None if delta == _NOTHING else delta
+
+    def rest(self) -> ChatMessageStreamDelta | None:
+        """What was kept back, at the end of the stream."""
+        text = self._cutter.flush() if self._cutter is not None else ""
+        return ChatMessageStreamDelta(content=text) if text else None
+
+
+_NOTHING = ChatMessageStreamDelta()

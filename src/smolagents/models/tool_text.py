@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 from collections.abc import Iterator
-from secrets import token_hex
 from typing import Any
 
 from smolagents.types.messages import ChatMessageToolCall, ChatMessageToolCallFunction
@@ -115,7 +115,7 @@ def _call_from_object(found: dict[str, Any], name_key: str, arguments_key: str) 
             break
     return ChatMessageToolCall(
         function=ChatMessageToolCallFunction(name=found[key], arguments={} if arguments is None else arguments),
-        id=call_id if isinstance(call_id, str) and call_id else f"call_{token_hex(6)}",
+        id=call_id if isinstance(call_id, str) and call_id else f"call_{os.urandom(6).hex()}",
         type="function",
     )
 

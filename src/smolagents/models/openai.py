@@ -1,0 +1,132 @@
+"""Models of OpenAI, and of the many servers that speak its chat completions API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from smolagents._imports import require
+from smolagents.models.bridge import PerLoop
+from smolagents.models.chat_completions import ChatCompletionsModel
+
+__all__ = ["OpenAIModel", "OpenAIServerModel"]
+
+
+class OpenAIModel(ChatCompletionsModel):
+    """A model behind OpenAI's API, or behind a server that speaks it, on OpenAI's own SDK.
+
+    Args:
+        model_id: The model's name, such as "gpt-5.2".
+        api_base: URL of the server, such as "http://localhost:8080/v1"; None for OpenAI's, or `OPENAI_BASE_URL`.
+        api_key: The key; None for the environment variable `OPENAI_API_KEY`. A server on this machine needs none.
+        organization: OpenAI organization; None for `OPENAI_ORG_ID`.
+        project: OpenAI project; None for `OPENAI_PROJECT_ID`.
+        client_kwargs: Further arguments of the SDK's client, such as `{"timeout": 60, "max_retries": 5}`.
+        custom_role_conversions: Roles to replace, such as `{"system": "user"}`.
+        flatten_messages_as_text: Send each content as one text, for servers that take no list of parts.
+        **kwargs: Sent with every call, such as `temperature` or `max_completion_tokens`; and the arguments of
+            `ApiModel`.
+
+    Raises:
+        MissingExtraError: the SDK is not installed.
+        ValueError: there is no key.
+    """
+
+    def __init__(
+        self,
+        model_id: str,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        client_kwargs: dict[str, Any] | None = None,
+        custom_role_conversions: Mapping[Any, Any] | None = None,
+        flatten_messages_as_text: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.api_base = api_base
+        self.organization = organization
+        self.project = project
+        self.client_kwargs = dict(client_kwargs or {})
+        self._api_key = api_key
+        self._own_client = kwargs.get("client") is None
+        self._async_clients: PerLoop[Any] = PerLoop(self._create_async_client, lambda client: client.close())
+        super().__init__(
+            model_id,
+            custom_role_conversions=custom_role_conversions,
+            flatten_messages_as_text=flatten_messages_as_text,
+            **kwargs,
+        )
+
+    def create_client(self) -> Any:
+        """The SDK's client."""
+        openai = require("openai", extra="openai", needed_for=type(self).__name__)
+        return openai.OpenAI(**self._client_arguments())
+
+    def _create_async_client(self) -> Any:
+        openai = require("openai", extra="openai", needed_for=type(self).__name__)
+        arguments = self._client_arguments()
+        arguments.pop("http_client", None)  # it is a blocking one
+        return openai.AsyncOpenAI(**arguments)
+
+    def _client_arguments(self) -> dict[str, Any]:
+        arguments = {
+            "base_url": self.api_base,
+            "api_key": self._api_key,
+            "organization": self.organization,
+            "project": self.project,
+            **self.client_kwargs,
+        }
+        if arguments["api_key"] is None and not os.environ.get("OPENAI_API_KEY"):
+            base = arguments["base_url"] or os.environ.get("OPENAI_BASE_URL")
+            if not _is_on_this_machine(base):
+                raise ValueError(
+                    f"{type(self).__name__} has no API key{f' for {base}' if base else ''}: "
+                    "set the environment variable OPENAI_API_KEY, or give api_key=…"
+                )
+            arguments["api_key"] = "none"
+        return arguments
+
+    def _create(self, parameters: dict[str, Any]) -> Any:
+        return self.client.chat.completions.create(**parameters)
+
+    async def _acreate(self, parameters: dict[str, Any]) -> Any:
+        client = await self._async_clients.get()
+        return await client.chat.completions.create(**parameters)
+
+    def _can_await(self) -> bool:
+        return self._own_client
+
+    def _explain(self, error: Exception) -> str | None:
+        import openai
+
+        if not isinstance(error, openai.OpenAIError):
+            return None
+        url = str(getattr(self.client, "base_url", None) or self.api_base or "the server").rstrip("/")
+        if isinstance(error, openai.APITimeoutError):
+            return f"{url} did not answer in time; give client_kwargs={{'timeout': <seconds>}} to wait longer"
+        if isinstance(error, openai.APIConnectionError):
+            return (
+                f"{url} cannot be reached ({error.__cause__ or error}); "
+                "check api_base, and that the server runs and the network lets you through"
+            )
+        status = getattr(error, "status_code", None)
+        said = getattr(error, "message", None) or str(error)
+        remedy = {
+            401: "check the key: the environment variable OPENAI_API_KEY, or api_key",
+            403: "this key may not use that model or server",
+            404: f"check model_id ({self.model_id!r}) and api_base, which often ends in /v1",
+            429: "too many calls, or no credit; requests_per_minute=… spaces calls out",
+        }.get(status or 0)
+        status_text = f" with status {status}" if status else ""
+        return f"{url} answered{status_text}: {said}" + (f"; {remedy}" if remedy else "")
+
+
+OpenAIServerModel = OpenAIModel
+
+
+def _is_on_this_machine(url: Any) -> bool:
+    host = urlsplit(str(url)).hostname if url else None
+    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))
