@@ -67,9 +67,9 @@ def load_model(
             raise CliError(f"{model_type} has no use for {flag}; leave it out")
         arguments[name] = value
     try:
+        if model_type == LOCAL_TYPE:
+            _fetch(model_id)
         return cls(**arguments)
-    except CliError:
-        raise
     except Exception as error:
         raise CliError(f"{model_type} cannot be used: {_first_line(error)}") from error
 
@@ -81,6 +81,17 @@ def _model_class(name: str) -> type[Any]:
     if not (isinstance(found, type) and issubclass(found, base)) or found in (base, models.ApiModel):
         raise CliError(known("model type", name, model_types()))
     return found
+
+
+def _fetch(model_id: str | None) -> None:
+    """Download a model of the catalogue that is not here, with its progress bar in place of live lines."""
+    from smolagents.models import catalogue
+    from smolagents.monitoring import pause_live
+
+    name = model_id or catalogue.DEFAULT_MODEL
+    if name in catalogue.CATALOGUE and catalogue.path_of(name) is None:
+        with pause_live():
+            catalogue.fetch(name)
 
 
 def _first_line(error: Exception) -> str:
@@ -157,7 +168,7 @@ def _local_model(confirm: Callable[[str], bool] | None) -> Any:
     name = catalogue.DEFAULT_MODEL
     entry = catalogue.CATALOGUE[name]
     note = "No model was named, and no key for a provider was found."
-    if catalogue.is_fetched(name):
+    if catalogue.path_of(name) is not None:
         print(f"{note} Using the local model {name}.", file=sys.stderr)
     else:
         size = f"{entry.size / 1e9:.1f} GB"
@@ -169,4 +180,4 @@ def _local_model(confirm: Callable[[str], bool] | None) -> Any:
             )
         if not confirm(f"{note} Use the local model {name} ({size}, fetched once)?"):
             raise CliError("no model: name one with --model-type and --model-id, or set HF_TOKEN")
-    return load_model(LOCAL_TYPE, None)
+    return load_model(LOCAL_TYPE, name)

@@ -98,7 +98,8 @@ class RunView:
     def _thought(self, reply: str) -> None:
         if self._thought_shown:
             return
-        thought = re.split(self._code_tag, reply, maxsplit=1)[0] if self._code_tag else reply
+        # Models that forget the tag they were asked for put code in a Markdown fence.
+        thought = re.split(f"(?:{self._code_tag})|```", reply, maxsplit=1)[0] if self._code_tag else reply
         thought = re.sub(r"^\s*thoughts?:\s*", "", thought, flags=re.IGNORECASE).strip()
         if thought:
             self._thought_shown = True

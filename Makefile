@@ -1,0 +1,77 @@
+# Everything here sets itself up: a fresh machine needs Python 3.10 or newer, git and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PEER := .cache/peer
+CONTRACT := ../shared/contract/check_api.py
+
+TEST_MODEL := qwen2.5-coder-0.5b
+DEMO_MODEL := qwen2.5-coder-1.5b
+FETCH := $(BIN)/python -m smolagents.models.catalogue fetch
+
+.PHONY: help setup demo test models lint format api bench docs-check clean
+
+help:
+	@echo "make demo     three real tasks for an agent with a local model (fetches 1.1 GB once)"
+	@echo "make test     the tests; those that need a model are skipped until 'make models' has fetched it"
+	@echo "make models   fetch the local models for tests and demo (1.6 GB once)"
+	@echo "make lint     style, types and import rules"
+	@echo "make format   put the code in the project's format"
+	@echo "make api      names and signatures that the API still lacks"
+	@echo "make bench    benchmarks"
+	@echo "make clean    remove the environment and caches; fetched models stay"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "Python 3.10 or newer is needed; '$(PYTHON)' is not. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/pip || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); \
+	  echo "Python's venv module is missing. On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing the package and its development tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: setup
+	@$(FETCH) $(DEMO_MODEL)
+	@$(BIN)/python examples/demo.py
+
+test: setup
+	$(BIN)/python -m pytest
+
+models: setup
+	@$(FETCH) $(TEST_MODEL) $(DEMO_MODEL)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The gap is printed and does not fail: it shrinks as the library grows.
+api: setup
+	@if [ -f $(CONTRACT) ]; then $(BIN)/python $(CONTRACT) || true; else echo "no API contract beside this checkout: $(CONTRACT)"; fi
+
+# The peer that the benchmarks compare with lives in an environment of its own.
+bench: setup $(PEER)/.installed
+	$(BIN)/python benchmarks/overhead.py --peer $(PEER)/bin/python
+	$(BIN)/python benchmarks/execution.py
+	@$(FETCH) $(DEMO_MODEL)
+	$(BIN)/python benchmarks/local_model.py
+
+$(PEER)/.installed:
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check smolagents==1.26.0
+	@touch $@
+
+docs-check: setup
+	@set -e; for file in docs/check_*.py; do [ -f $$file ] || continue; $(BIN)/python $$file; done
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
