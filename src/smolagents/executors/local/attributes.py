@@ -46,6 +46,8 @@ _HARMLESS_DATA = frozenset(
     "__final__ __override__ __deprecated__ __await__ __copyright__ __license__ __credits__ __email__ "
     "__array_priority__ __dataframe__ __replace__ __buffer__ __length_hint__ __text__ __is_protocol_".split()
 )
+_NEVER_SET = frozenset({"__class__", "__match_args__", "__new__"})
+_OF_REBUILDING = frozenset({"__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"})
 _REBUILDING = ("__reduce__", "__reduce_ex__")
 
 
@@ -97,6 +99,10 @@ class Guards:
 
     def is_own_class(self, cls: Any) -> bool:
         return id(cls) in self.classes
+
+    def _derives_from_own(self, cls: type) -> bool:
+        """Whether the session defined `cls` or a base of it: a class that is being made is not registered yet."""
+        return any(id(base) in self.classes for base in type.__getattribute__(cls, "__mro__"))
 
     def is_own_function(self, function: Any) -> bool:
         return type(function) is _FUNCTION and function.__globals__ is self.namespace
@@ -207,11 +213,12 @@ class Guards:
         kind = type(obj)
         if kind in self.plain or name in LIBRARY_PRIVATE:
             return self.check(get(obj, name))
-        if kind is super or id(kind) in self.classes or id(obj) in self.classes:
-            for cls in type.__getattribute__(obj if id(obj) in self.classes else kind, "__mro__"):
-                if name in type.__getattribute__(cls, "__dict__") and id(cls) not in self.classes:
-                    raise self._private(obj, name)
+        own_class = isinstance(obj, type) and self._derives_from_own(obj)
+        if kind is super or id(kind) in self.classes or own_class:
+            for cls in type.__getattribute__(obj if own_class else kind, "__mro__"):
                 if name in type.__getattribute__(cls, "__dict__"):
+                    if not self._derives_from_own(cls):
+                        raise self._private(obj, name)
                     break
             if kind is super:
                 return self._private_of_super(obj, name, get)
@@ -261,13 +268,13 @@ class Guards:
         return self.check(value)
 
     def _dunder(self, obj: Any, name: str, get: Callable[[Any, str], Any]) -> Any:
-        if name in _NEVER:
+        if name in _NEVER and not (name in _OF_REBUILDING and self.owns(obj)):
             raise GuardError(f"The attribute '{name}' is out of reach of this code.")
         if is_native(name) or name in _HARMLESS_DATA:
             return self.check(get(obj, name))
         if name == "__dict__":
             return self._dictionary(obj, get)
-        if name in _OF_OWN_CLASSES and self.is_own_class(obj):
+        if name in _OF_OWN_CLASSES and isinstance(obj, type) and self._derives_from_own(obj):
             return self.check(get(obj, name))
         if name == "__annotations__":
             value = get(obj, name)
@@ -311,7 +318,7 @@ class Guards:
         if kind in self.plain or id(kind) in self.classes:
             if not isinstance(obj, type) or id(obj) in self.classes:
                 return obj
-        elif id(obj) in self.classes or self.is_own_function(obj):
+        elif self.is_own_function(obj) or (isinstance(obj, type) and self._derives_from_own(obj)):
             return obj
         if issubclass(type(obj), _MODULE):
             raise GuardError(f"The module '{obj.__name__}' cannot be changed by this code.")
@@ -323,20 +330,20 @@ class Guards:
 
     def target_dunder(self, obj: Any, name: str) -> Any:
         """`obj`, if the code may set or delete its attribute `name`, a dunder name or one of a frame."""
-        if name in names.SETTABLE_DUNDERS and name not in ("__defaults__", "__kwdefaults__"):
+        if name in names.SETTABLE_DUNDERS:
             if self.owns(obj):
                 if name in ("__eq__", "__hash__") and isinstance(obj, type) and issubclass(obj, type):
                     raise _refuse(f"Setting '{name}' of a metaclass")
                 return obj
             if isinstance(obj, BaseException) and name.startswith(("__cause", "__context", "__suppress", "__notes")):
                 return obj
-            if isinstance(obj, (staticmethod, classmethod, property)) and name in ("__doc__", "__isabstractmethod__"):
+            described = isinstance(obj, (staticmethod, classmethod, property)) or type(obj).__name__ == "_tuplegetter"
+            if described and name in ("__doc__", "__isabstractmethod__"):
                 return obj
         elif name in FRAME_INTERNALS and id(type(obj)) in self.classes:
             return obj
-        elif id(type(obj)) in self.classes and name not in _NEVER and name not in _OF_OWN_CLASSES:
-            if name not in ("__class__", "__match_args__", "__new__"):
-                return obj
+        elif id(type(obj)) in self.classes and name not in _NEVER | _OF_OWN_CLASSES | _NEVER_SET:
+            return obj
         raise GuardError(f"The attribute '{name}' of {_described(obj)} cannot be changed by this code.")
 
     def target_private(self, obj: Any, name: str) -> Any:
@@ -433,7 +440,7 @@ class Guards:
         return cls
 
     def build_class(self, function: Any, name: str, /, *bases: Any, **keywords: Any) -> Any:
-        return self.register(__build_class__(function, name, *bases, **keywords))  # type: ignore[name-defined]
+        return self.register(__build_class__(function, name, *bases, **keywords))
 
     def newclass(self, function: Any, *args: Any, **keywords: Any) -> Any:
         """A call of `type` with other than one argument."""
@@ -488,12 +495,13 @@ for _method, _kind in {
 
 def _stand_in(cls: Any) -> Any:
     """A class to match against in place of one whose metaclass the session wrote, and which may change its mind."""
+    real = cls
     match_args = getattr(cls, "__match_args__", ())
     _check_match_args(match_args, cls)
 
     class Meta(type):
-        def __instancecheck__(self, instance: Any) -> bool:
-            return isinstance(instance, cls)
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, real)
 
     return Meta("match", (), {"__match_args__": match_args})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from types import CodeType
 from zlib import crc32
@@ -76,9 +77,9 @@ def compile_guarded(source: str) -> CompiledCode:
         with warnings.catch_warnings() if _may_warn(source) else _NOTHING:
             if _may_warn(source):
                 warnings.simplefilter("ignore")
-            tree = compile(source, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+            tree: ast.Module = compile(source, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)  # type: ignore[assignment]
             bound = guard_tree(tree)
-            code = compile(tree, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            code = compile(tree, filename, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
         raise _syntax_error(source, error) from None
     except GuardSyntaxError as error:
@@ -98,10 +99,8 @@ def compile_guarded(source: str) -> CompiledCode:
     )
     _cache[source] = compiled
     if len(_cache) > _CACHE_SIZE:
-        try:
+        with suppress(KeyError):  # another thread emptied it
             _cache.popitem(last=False)
-        except KeyError:  # another thread emptied it
-            pass
     return compiled
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
-from ..base import CodeOutput, PythonExecutor
+from smolagents.executors.base import CodeOutput, PythonExecutor
 from . import current, watchdog
 from .attributes import Guards
 from .compiler import CompiledCode, compile_guarded
@@ -28,8 +28,6 @@ from .report import describe_error
 from .run import DEFAULT_MAX_OPERATIONS, MAX_EXECUTION_TIME_SECONDS, Run
 
 __all__ = ["LocalPythonExecutor"]
-
-_HIDDEN = (RESULT,)
 
 
 class LocalPythonExecutor(PythonExecutor):
@@ -294,10 +292,8 @@ class LocalPythonExecutor(PythonExecutor):
             self._finish(run)
             self._run = outer_run
             current.state.run, current.state.guards = outer_current
-            if outer_ticks is not None and outer_run is not None:
+            if outer_run is not None:
                 names[TICKS] = outer_ticks
-            elif run.pending is not None and not isinstance(run.pending, FinalAnswerException):
-                pass  # what is left of the code ends at its next operation
         result = state.pop(RESULT, None)
         if failure is None:
             return CodeOutput(result, printed.value, False)

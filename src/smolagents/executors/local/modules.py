@@ -11,7 +11,7 @@ import importlib
 import sys
 import types
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from . import current
 from .errors import GuardError, ImportNotAuthorizedError
@@ -182,7 +182,7 @@ def _allowed_text(policy: ImportPolicy) -> str:
 class ModuleTable:
     """The copies of modules for one set of authorised imports, shared by all sessions that have it."""
 
-    _tables: dict[tuple[str, ...], ModuleTable] = {}
+    _tables: ClassVar[dict[tuple[str, ...], ModuleTable]] = {}
 
     def __init__(self, policy: ImportPolicy) -> None:
         self.policy = policy
@@ -233,7 +233,10 @@ class ModuleTable:
             if item == "*":
                 continue
             try:
-                getattr(module, item) if item[:1] != "_" else self.attribute(module, item)
+                if item[:1] != "_":
+                    getattr(module, item)
+                elif item not in module.__dict__:
+                    module.__dict__[item] = self.attribute(module, item)
             except AttributeError:
                 full = f"{name}.{item}"
                 if not self.policy.allows(full):

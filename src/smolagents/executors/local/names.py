@@ -75,7 +75,7 @@ NEVER_NATIVE = (
 
 SETTABLE_DUNDERS = NATIVE_DUNDERS - {"__class__", "__new__"} | frozenset(
     "__annotations__ __signature__ __wrapped__ __isabstractmethod__ __cause__ __context__ __suppress_context__ "
-    "__notes__ __dict__ __text_signature__ __getattr__ __defaults__ __kwdefaults__".split()
+    "__notes__ __dict__ __getattr__".split()
 )
 """Dunder attributes that the code may set on its own classes, functions and objects."""
 

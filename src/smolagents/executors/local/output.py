@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...types.text import truncate_content
+from smolagents.types.text import truncate_content
 
 __all__ = ["DEFAULT_MAX_LEN_OUTPUT", "PrintContainer"]
 

@@ -6,6 +6,7 @@ They are known by the module and the name they say they have, so an alias or a r
 from __future__ import annotations
 
 import itertools
+import math
 import time
 import types
 from collections.abc import Callable
@@ -43,8 +44,7 @@ ALLOWED_ONLY: dict[str, frozenset[str]] = {
 
 REMOVED: dict[str, frozenset[str]] = {
     "types": frozenset(
-        {"CodeType", "FrameType", "TracebackType", "GetSetDescriptorType"}
-        | {"MemberDescriptorType", "CellType"}
+        {"CodeType", "FrameType", "TracebackType", "GetSetDescriptorType"} | {"MemberDescriptorType", "CellType"}
     ),
     "enum": frozenset({"global_enum", "global_flag_repr", "global_enum_repr", "global_str"}),
     "weakref": frozenset({"finalize"}),
@@ -310,9 +310,9 @@ def _factorial(table: ModuleTable, real: Any) -> Any:
 def _choose(table: ModuleTable, real: Any) -> Any:
     def choose(n: Any, *rest: Any) -> int:
         k = rest[0] if rest else n
-        if isinstance(n, int) and isinstance(k, int) and min(k, n) * max(n.bit_length(), 1) > limits.MAX_INTEGER_BITS:
-            if not (real.__name__ == "comb" and 0 <= n - k < 10_000):
-                raise limits.limit(f"{real.__name__}({n}, {k}) would have more than {limits.MAX_INTEGER_BITS} bits.")
+        large = isinstance(n, int) and isinstance(k, int) and min(k, n) * n.bit_length() > limits.MAX_INTEGER_BITS
+        if large and not (real.__name__ == "comb" and 0 <= n - k < 10_000):
+            raise limits.limit(f"{real.__name__}({n}, {k}) would have more than {limits.MAX_INTEGER_BITS} bits.")
         result: int = real(n, *rest)
         return result
 
@@ -325,7 +325,7 @@ def _choose(table: ModuleTable, real: Any) -> Any:
 @_override("time:sleep")
 def _sleep(table: ModuleTable, real: Any) -> Any:
     def sleep(seconds: Any, /) -> None:
-        if not isinstance(seconds, (int, float)) or seconds < 0.05 or seconds != seconds:
+        if not isinstance(seconds, (int, float)) or seconds < 0.05 or math.isnan(seconds):
             real(seconds)
             return
         end = time.monotonic() + seconds
@@ -436,7 +436,7 @@ def _dataclass(table: ModuleTable, real: Any) -> Any:
 @_override("dataclasses:make_dataclass")
 def _make_dataclass(table: ModuleTable, real: Any) -> Any:
     def make_dataclass(cls_name: Any, fields: Any, **options: Any) -> Any:
-        plain = []
+        plain: list[Any] = []
         for field in fields:
             if isinstance(field, str):
                 plain.append("".join((field,)))

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +136,6 @@ class Run:
                 self._stop(self._timeout())
         elif self.fired and now - self._fired_at > _REPEAT_SECONDS:
             self._stop(self.pending)
-            if not self._stuck and not self.in_tools and now - self._fired_at > _STUCK_SECONDS:
-                self._stuck = True
 
     def _stop(self, signal: ControlSignal) -> None:
         with self._lock:
@@ -160,10 +158,8 @@ class Run:
             watchdog.raise_in(self.thread, StopSignal)
             loop = self.loop
             if loop is not None:
-                try:
+                with suppress(RuntimeError):  # it is closed
                     loop.call_soon_threadsafe(_nothing)
-                except RuntimeError:
-                    pass
 
     def finish(self) -> None:
         """The code has ended: nothing is raised into its thread any more."""
