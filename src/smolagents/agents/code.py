@@ -230,6 +230,8 @@ class CodeAgent(MultiStepAgent):
         arguments: dict[str, Any] = {"stop_sequences": stop}
         if structured:
             arguments["response_format"] = CODE_REPLY_FORMAT
+        else:
+            arguments.update(self._engine().code_reply_arguments(plain(self.code_block_tags[0]), closing.strip()))
         reply = yield from ask(self, messages, arguments, stream=self.stream_outputs)
         step.model_output_message = reply
         step.token_usage = reply.token_usage

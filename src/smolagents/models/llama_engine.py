@@ -191,6 +191,8 @@ def _load(settings: EngineSettings) -> Any:
     params.n_parallel = settings.n_parallel
     params.n_gpu_layers = settings.n_gpu_layers
     params.no_extra_bufts = settings.no_extra_bufts
+    # Waiting by spinning costs more than it gains as soon as something else runs on the machine.
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0
     params.cpuparams.n_threads = settings.n_threads
     params.cpuparams_batch.n_threads = settings.n_threads
     params.cache_ram_mib = 512
