@@ -100,7 +100,7 @@ def measure(repeat: int, names: list[str], *, peer: bool) -> dict[str, float]:
         options = {"timeout_seconds": None} if peer else {}
         try:
             executor(**options)(source)
-            results[name] = cpu(lambda source=source: executor(**options)(source), times)
+            results[name] = cpu(lambda source=source, options=options: executor(**options)(source), times)
         except Exception as error:
             print(f"{name}: {type(error).__name__}: {str(error)[-200:]}", file=sys.stderr)
     results["one-line call"] = one_line_call(executor(), 200 if peer else 2000)

@@ -116,5 +116,5 @@ programs = st.lists(statements(), min_size=1, max_size=7).map(
             "print(a, b, c, d)",
             "(a, b, c, d)",
         ]
-    )  # fmt: skip
+    )
 )

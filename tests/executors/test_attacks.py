@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-
 from attacks import ESCAPES, PRELUDE
-from smolagents.local_python_executor import GuardError, InterpreterError, LocalPythonExecutor
+
+from smolagents.local_python_executor import InterpreterError, LocalPythonExecutor
 
 IMPORTS = [
     "abc", "asyncio", "contextlib", "copy", "dataclasses", "enum", "functools", "json", "numpy", "operator", "pandas",

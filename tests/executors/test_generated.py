@@ -7,10 +7,9 @@ import random
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-
 from attacks import ESCAPES
 from differential import natively, through
+from hypothesis import HealthCheck, given, settings
 from programs import programs
 from test_attacks import attack
 

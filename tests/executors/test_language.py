@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from differential import natively, through
 
 CORPUS = Path(__file__).parent / "corpus"

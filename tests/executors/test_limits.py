@@ -132,7 +132,7 @@ HUGE = {
 def test_size_limit(name):
     executor = LocalPythonExecutor(["operator", "fractions"], timeout_seconds=20)
     started = time.monotonic()
-    with pytest.raises(ExecutionLimitError, match="the (limit|largest argument) is|more than"):
+    with pytest.raises(ExecutionLimitError, match=r"the (limit|largest argument) is|more than"):
         executor(HUGE[name])
     assert time.monotonic() - started < 5
 

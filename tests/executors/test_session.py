@@ -344,8 +344,8 @@ def test_a_rebound_builtin_stays_in_the_session(executor):
 
 
 def test_top_level_await(executor):
-    source = "async def f(x):\n    return x + 1\nasync def g():\n    yield 1\n    yield 2\n" \
-             "a = await f(1)\nb = [x async for x in g()]\n(a, b)"  # fmt: skip
+    executor("async def f(x):\n    return x + 1\nasync def g():\n    yield 1\n    yield 2")
+    source = "a = await f(1)\nb = [x async for x in g()]\n(a, b)"
     assert executor(source).output == (2, [1, 2])
 
 

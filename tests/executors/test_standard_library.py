@@ -7,8 +7,8 @@ import inspect
 import warnings
 
 import pytest
-
 from differential import shown
+
 from smolagents.local_python_executor import InterpreterError, LocalPythonExecutor
 
 OPERATORS_OF_TWO = (

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import names
 from .errors import ControlSignal, GuardError
-from .names import FRAME_INTERNALS, LIBRARY_PRIVATE, is_dunder, is_native
+from .limits import AUGMENTED
+from .matching import check_match_args, stand_in
+from .methods import BOUND_METHODS, UNBOUND_METHODS, expression_only
+from .names import FRAME_INTERNALS, LIBRARY_PRIVATE, exact_name, is_dunder, is_native
+from .places import Cell
 
 if TYPE_CHECKING:
     from .modules import ModuleTable
@@ -49,19 +53,6 @@ _HARMLESS_DATA = frozenset(
 _NEVER_SET = frozenset({"__class__", "__match_args__", "__new__"})
 _OF_REBUILDING = frozenset({"__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"})
 _REBUILDING = ("__reduce__", "__reduce_ex__")
-
-
-def exact_name(name: Any) -> str:
-    """`name` as a plain `str`: a subclass could say one thing to a check and another to `getattr`.
-
-    Raises:
-        TypeError: It is not a string.
-    """
-    if type(name) is str:
-        return name
-    if isinstance(name, str):
-        return str.__str__(name)
-    raise TypeError(f"attribute name must be string, not '{type(name).__name__}'")
 
 
 def _refuse(what: str) -> GuardError:
@@ -127,7 +118,7 @@ class Guards:
             raise GuardError("The method __getattribute__ cannot be defined in a metaclass.")
         match_args = defined.get("__match_args__")
         if match_args is not None:
-            _check_match_args(match_args, cls, lenient=True)
+            check_match_args(match_args, cls, lenient=True)
         self.classes[id(cls)] = cls
         if type(cls) in _HARMLESS_METACLASSES or type(cls).__name__ in ("EnumMeta", "EnumType", "_TypedDictMeta"):
             for base in type.__getattribute__(cls, "__mro__")[1:]:
@@ -170,11 +161,11 @@ class Guards:
             raise _refuse(f"A {kind.__name__} object")
         if kind in _BOUND:
             owner = value.__self__
-            wrapped = _BOUND_METHODS.get(value.__name__)
+            wrapped = BOUND_METHODS.get(value.__name__)
             if wrapped is not None and not issubclass(type(owner), _MODULE):
                 return wrapped(self, value, owner)
         elif kind in _DESCRIPTORS:
-            wrapped = _UNBOUND_METHODS.get(value.__name__)
+            wrapped = UNBOUND_METHODS.get(value.__name__)
             if wrapped is not None:
                 return wrapped(self, value, value.__objclass__)
         elif kind is _METHOD:
@@ -254,7 +245,7 @@ class Guards:
             return self.check(value)
         home = str(getattr(kind, "__module__", "")).partition(".")[0]
         if name in ("query", "eval") and home == "pandas":
-            return _expression_only(value)
+            return expression_only(value)
         if home == "jinja2" or str(getattr(type(value), "__module__", "")).startswith("jinja2"):
             raise _refuse(f"The template engine behind '{name}'")
         if name in ("subprocess_exec", "subprocess_shell") and not self.owns(obj):
@@ -262,7 +253,7 @@ class Guards:
         if name == "evaluate" and kind.__name__ == "ForwardRef":
             raise _refuse("Evaluating a forward reference")
         if name == "elements" and home == "collections" and callable(value):
-            from .overrides import counter_elements
+            from .overrides_limits import counter_elements
 
             return counter_elements(obj)
         return self.check(value)
@@ -340,9 +331,9 @@ class Guards:
             described = isinstance(obj, (staticmethod, classmethod, property)) or type(obj).__name__ == "_tuplegetter"
             if described and name in ("__doc__", "__isabstractmethod__"):
                 return obj
-        elif name in FRAME_INTERNALS and id(type(obj)) in self.classes:
-            return obj
-        elif id(type(obj)) in self.classes and name not in _NEVER | _OF_OWN_CLASSES | _NEVER_SET:
+        elif (name in FRAME_INTERNALS and id(type(obj)) in self.classes) or (
+            id(type(obj)) in self.classes and name not in _NEVER | _OF_OWN_CLASSES | _NEVER_SET
+        ):
             return obj
         raise GuardError(f"The attribute '{name}' of {_described(obj)} cannot be changed by this code.")
 
@@ -408,34 +399,30 @@ class Guards:
     # -- syntax ----------------------------------------------------------------------------------------------
 
     def augitem(self, obj: Any, index: Any, kind: str, value: Any) -> None:
-        from .limits import AUGMENTED
-
         obj[index] = AUGMENTED[kind](obj[index], value)
 
     def augattr(self, obj: Any, name: str, kind: str, value: Any) -> None:
-        from .limits import AUGMENTED
-
         if type(obj) in self.plain and not is_dunder(name):
             setattr(obj, name, AUGMENTED[kind](getattr(obj, name), value))
             return
         setattr(self.settable(obj, name), name, AUGMENTED[kind](self.getattr(obj, name), value))
 
     def itemcell(self, obj: Any, index: Any) -> Any:
-        return _Cell(lambda: obj[index], lambda value: operator.setitem(obj, index, value))
+        return Cell(lambda: obj[index], lambda value: operator.setitem(obj, index, value))
 
     def attrcell(self, obj: Any, name: str) -> Any:
-        return _Cell(lambda: self.getattr(obj, name), lambda value: self.setattr(obj, name, value))
+        return Cell(lambda: self.getattr(obj, name), lambda value: self.setattr(obj, name, value))
 
     def match_class(self, cls: Any) -> Any:
         """`cls`, if matching against it by position reads only safe attributes."""
         if isinstance(cls, type):
             kind = type(cls)
             if id(kind) in self.classes:
-                return _stand_in(cls)
+                return stand_in(cls)
             for base in type.__getattribute__(cls, "__mro__"):
                 match_args = type.__getattribute__(base, "__dict__").get("__match_args__")
                 if match_args is not None:
-                    _check_match_args(match_args, cls, lenient=cls in self.plain)
+                    check_match_args(match_args, cls, lenient=cls in self.plain)
                     break
         return cls
 
@@ -447,76 +434,6 @@ class Guards:
         if function is type and len(args) == 3:
             return self.register(type(str(args[0]), tuple(args[1]), dict(args[2]), **keywords))
         return function(*args, **keywords)
-
-
-class _Cell:
-    """A place that an augmented assignment reads and then writes, with the guarded operations."""
-
-    __slots__ = ("_read", "_write")
-
-    def __init__(self, read: Callable[[], Any], write: Callable[[Any], None]) -> None:
-        self._read = read
-        self._write = write
-
-    @property
-    def value(self) -> _Operand:
-        return _Operand(self._read())
-
-    @value.setter
-    def value(self, result: Any) -> None:
-        self._write(result)
-
-
-class _Operand:
-    """The left side of an augmented assignment that is guarded."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self, left: Any) -> None:
-        self._left = left
-
-
-def _augmented(kind: str) -> Callable[[_Operand, Any], Any]:
-    def apply(self: _Operand, right: Any) -> Any:
-        from .limits import AUGMENTED
-
-        return AUGMENTED[kind](self._left, right)
-
-    return apply
-
-
-for _method, _kind in {
-    "__iadd__": "Add", "__isub__": "Sub", "__imul__": "Mult", "__itruediv__": "Div", "__ifloordiv__": "FloorDiv",
-    "__imod__": "Mod", "__ipow__": "Pow", "__ilshift__": "LShift", "__irshift__": "RShift", "__ior__": "BitOr",
-    "__ixor__": "BitXor", "__iand__": "BitAnd", "__imatmul__": "MatMult",
-}.items():  # fmt: skip
-    setattr(_Operand, _method, _augmented(_kind))
-
-
-def _stand_in(cls: Any) -> Any:
-    """A class to match against in place of one whose metaclass the session wrote, and which may change its mind."""
-    real = cls
-    match_args = getattr(cls, "__match_args__", ())
-    _check_match_args(match_args, cls)
-
-    class Meta(type):
-        def __instancecheck__(cls, instance: Any) -> bool:
-            return isinstance(instance, real)
-
-    return Meta("match", (), {"__match_args__": match_args})
-
-
-def _check_match_args(match_args: Any, cls: type, *, lenient: bool = False) -> None:
-    plain = type(match_args) is tuple and all(type(name) is str for name in match_args)
-    if not plain:
-        raise GuardError(f"__match_args__ of {cls.__name__} must be a tuple of plain strings.")
-    for name in match_args:
-        private = name[:1] == "_" and name[:2] != "__"
-        harmless = lenient and name in names.GUARDED_PUBLIC and name not in FRAME_INTERNALS
-        if not is_native(name) and not private and not harmless:
-            raise GuardError(f"__match_args__ of {cls.__name__} names '{name}', which is out of reach.")
-        if name[:1] == "_" and name not in LIBRARY_PRIVATE:
-            raise GuardError(f"__match_args__ of {cls.__name__} names '{name}'; use a name without underscore.")
 
 
 _PLAIN_BUILTINS = frozenset(
@@ -554,155 +471,3 @@ def _described(obj: Any) -> str:
     if type(name) is str and type(obj) in _LOOKED_AT:
         return f"the function '{name}'"
     return f"a '{type(obj).__name__}' object"
-
-
-def _expression_only(method: Any) -> Any:
-    """A method that evaluates an expression given as text, for expressions that stay on their data."""
-
-    def evaluate(expr: Any, *args: Any, **kwargs: Any) -> Any:
-        text = exact_name(expr)
-        if "__" in text or "@" in text:
-            raise GuardError("An expression with '@' or a double underscore is out of reach; put the value in it.")
-        return method(text, *args, **kwargs)
-
-    return evaluate
-
-
-# -- methods of built-in types that take an attribute name, or make a result of any size ------------------------
-
-Wrapper = Callable[[Guards, Any, Any], Any]
-
-
-def _checked_format(guards: Guards, value: Any, owner: Any) -> Any:
-    from .formatting import guarded_format
-
-    if not isinstance(owner, str):
-        return value
-    return lambda *args, **kwargs: guarded_format(guards, owner, args, kwargs)
-
-
-def _unbound_format(guards: Guards, value: Any, owner: Any) -> Any:
-    from .formatting import guarded_format
-
-    return lambda text, *args, **kwargs: guarded_format(guards, _a_str(text), args, kwargs)
-
-
-def _checked_format_map(guards: Guards, value: Any, owner: Any) -> Any:
-    from .formatting import guarded_format
-
-    return lambda mapping: guarded_format(guards, owner, (), mapping)
-
-
-def _unbound_format_map(guards: Guards, value: Any, owner: Any) -> Any:
-    from .formatting import guarded_format
-
-    return lambda text, mapping: guarded_format(guards, _a_str(text), (), mapping)
-
-
-def _a_str(text: Any) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"descriptor 'format' for 'str' objects doesn't apply to a '{type(text).__name__}' object")
-    return text
-
-
-def _padded(guards: Guards, value: Any, owner: Any) -> Any:
-    from .limits import check_width
-
-    def pad(*args: Any, **kwargs: Any) -> Any:
-        for argument in (*args, *kwargs.values()):
-            if isinstance(argument, int):
-                check_width(int(argument))
-        return value(*args, **kwargs)
-
-    return pad
-
-
-def _format_dunder(guards: Guards, value: Any, owner: Any) -> Any:
-    from .formatting import check_specification
-
-    def format_value(*args: Any) -> Any:
-        if args and isinstance(args[-1], str):
-            check_specification(args[-1])
-        return value(*args)
-
-    return format_value
-
-
-def _sized_binary(guard: str, swapped: bool) -> tuple[Wrapper, Wrapper]:
-    def checked(left: Any, right: Any, compute: Callable[[], Any]) -> Any:
-        from . import limits
-
-        check = {"mul": limits._check_product, "pow": limits._check_power, "lshift": limits._check_shift,
-                 "mod": lambda a, b: limits._check_percent(a, b) if isinstance(a, (str, bytes, bytearray)) else None,
-                 }[guard]  # fmt: skip
-        if swapped:
-            left, right = right, left
-        check(left, right)
-        return compute()
-
-    def bound(guards: Guards, value: Any, owner: Any) -> Any:
-        return lambda other, *rest: checked(owner, other, lambda: value(other, *rest))
-
-    def unbound(guards: Guards, value: Any, owner: Any) -> Any:
-        return lambda left, right, *rest: checked(left, right, lambda: value(left, right, *rest))
-
-    return bound, unbound
-
-
-def _getattribute_bound(guards: Guards, value: Any, owner: Any) -> Any:
-    def read(name: Any) -> Any:
-        name = exact_name(name)
-        return value(name) if is_native(name) else guards.attr(owner, name, lambda _, n: value(n))
-
-    return read
-
-
-def _getattribute_unbound(guards: Guards, value: Any, owner: Any) -> Any:
-    def read(obj: Any, name: Any) -> Any:
-        name = exact_name(name)
-        return value(obj, name) if is_native(name) else guards.attr(obj, name, value)
-
-    return read
-
-
-def _setattr_bound(guards: Guards, value: Any, owner: Any) -> Any:
-    def write(name: Any, *rest: Any) -> Any:
-        name = exact_name(name)
-        guards.settable(owner, name)
-        return value(name, *rest)
-
-    return write
-
-
-def _setattr_unbound(guards: Guards, value: Any, owner: Any) -> Any:
-    def write(obj: Any, name: Any, *rest: Any) -> Any:
-        name = exact_name(name)
-        guards.settable(obj, name)
-        return value(obj, name, *rest)
-
-    return write
-
-
-_BOUND_METHODS: dict[str, Wrapper] = {
-    "format": _checked_format,
-    "format_map": _checked_format_map,
-    "__format__": _format_dunder,
-    "__getattribute__": _getattribute_bound,
-    "__setattr__": _setattr_bound,
-    "__delattr__": _setattr_bound,
-}
-_UNBOUND_METHODS: dict[str, Wrapper] = {
-    "format": _unbound_format,
-    "format_map": _unbound_format_map,
-    "__format__": _format_dunder,
-    "__getattribute__": _getattribute_unbound,
-    "__setattr__": _setattr_unbound,
-    "__delattr__": _setattr_unbound,
-}
-for _name in ("ljust", "rjust", "center", "zfill", "expandtabs"):
-    _BOUND_METHODS[_name] = _UNBOUND_METHODS[_name] = _padded
-for _guard in ("mul", "pow", "lshift", "mod"):
-    for _prefix in ("", "r", "i"):
-        _BOUND_METHODS[f"__{_prefix}{_guard}__"], _UNBOUND_METHODS[f"__{_prefix}{_guard}__"] = _sized_binary(
-            _guard, swapped=_prefix == "r"
-        )

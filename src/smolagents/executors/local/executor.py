@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from smolagents.executors.base import CodeOutput, PythonExecutor
+
 from . import current, watchdog
 from .attributes import Guards
 from .compiler import CompiledCode, compile_guarded

@@ -36,7 +36,7 @@ def format_value(value: Any, specification: str = "") -> str:
 
 def _is_plain(template: str) -> bool:
     """Whether a template reads only safe attributes, and its widths are written in it and small."""
-    from _string import formatter_field_name_split, formatter_parser
+    from _string import formatter_field_name_split, formatter_parser  # type: ignore[import-not-found]
 
     for _, field, specification, _ in formatter_parser(template):
         if field is None:

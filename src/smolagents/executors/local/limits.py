@@ -29,6 +29,11 @@ __all__ = [
     "mul_guarded",
     "pow_guarded",
     "ticked_range",
+    "AUGMENTED",
+    "check_percent",
+    "check_power",
+    "check_product",
+    "check_shift",
     "check_width",
 ]
 
@@ -68,7 +73,7 @@ def _check_repeat(sequence: Any, count: int) -> None:
 _SEQUENCES = (str, list, tuple, bytes, bytearray)
 
 
-def _check_product(left: Any, right: Any) -> None:
+def check_product(left: Any, right: Any) -> None:
     if isinstance(right, int):
         if isinstance(left, int):
             bits = int.bit_length(left) + int.bit_length(right)
@@ -88,41 +93,41 @@ def mul_guarded(left: Any, right: Any) -> Any:
     kind = type(left)
     if kind is float or (kind is int and type(right) is int and -_SMALL < left < _SMALL and -_SMALL < right < _SMALL):
         return left * right
-    _check_product(left, right)
+    check_product(left, right)
     return left * right
 
 
 def imul_guarded(left: Any, right: Any) -> Any:
-    _check_product(left, right)
+    check_product(left, right)
     left *= right
     return left
 
 
-def _check_power(base: Any, exponent: Any) -> None:
+def check_power(base: Any, exponent: Any) -> None:
     if isinstance(base, int) and isinstance(exponent, int) and exponent > 1:
         bits = int.bit_length(base) * exponent
         if bits > MAX_INTEGER_BITS and base not in (0, 1, -1):
             raise _too_many_bits("**", bits)
     elif isinstance(exponent, int) and exponent > 1 and type(base).__name__ == "Fraction":
-        _check_power(base.numerator, exponent)
-        _check_power(base.denominator, exponent)
+        check_power(base.numerator, exponent)
+        check_power(base.denominator, exponent)
 
 
 def pow_guarded(base: Any, exponent: Any, modulus: Any = None) -> Any:
     if modulus is not None:
         return pow(base, exponent, modulus)
     if type(base) is not float:
-        _check_power(base, exponent)
+        check_power(base, exponent)
     return base**exponent
 
 
 def ipow_guarded(base: Any, exponent: Any) -> Any:
-    _check_power(base, exponent)
+    check_power(base, exponent)
     base **= exponent
     return base
 
 
-def _check_shift(value: Any, shift: Any) -> None:
+def check_shift(value: Any, shift: Any) -> None:
     if isinstance(value, int) and isinstance(shift, int) and value:
         bits = int.bit_length(value) + shift
         if bits > MAX_INTEGER_BITS:
@@ -130,12 +135,12 @@ def _check_shift(value: Any, shift: Any) -> None:
 
 
 def lshift_guarded(value: Any, shift: Any) -> Any:
-    _check_shift(value, shift)
+    check_shift(value, shift)
     return value << shift
 
 
 def ilshift_guarded(value: Any, shift: Any) -> Any:
-    _check_shift(value, shift)
+    check_shift(value, shift)
     value <<= shift
     return value
 
@@ -153,7 +158,7 @@ def check_width(width: int) -> None:
         )
 
 
-def _check_percent(template: Any, values: Any) -> None:
+def check_percent(template: Any, values: Any) -> None:
     text = template if isinstance(template, str) else bytes(template).decode("latin-1")
     position = 0
     stars = False
@@ -180,13 +185,13 @@ def _check_percent(template: Any, values: Any) -> None:
 
 def mod_guarded(left: Any, right: Any) -> Any:
     if type(left) is not int and isinstance(left, (str, bytes, bytearray)):
-        _check_percent(left, right)
+        check_percent(left, right)
     return left % right
 
 
 def imod_guarded(left: Any, right: Any) -> Any:
     if isinstance(left, (str, bytes, bytearray)):
-        _check_percent(left, right)
+        check_percent(left, right)
     left %= right
     return left
 

@@ -13,9 +13,13 @@ import types
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from . import current
+from . import (
+    current,
+    overrides_limits,  # noqa: F401 - registers its guarded forms
+)
 from .errors import GuardError, ImportNotAuthorizedError
-from .overrides import ALLOWED_ONLY, REMOVED, replacement
+from .overrides import ALLOWED_ONLY, REMOVED
+from .registry import replacement
 
 __all__ = [
     "BASE_BUILTIN_MODULES",

@@ -5,6 +5,8 @@ Names of guards begin with `@`: no Python source can spell them, so the code can
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "ATTR",
     "CONTROL",
@@ -18,6 +20,7 @@ __all__ = [
     "RESULT",
     "SETTABLE_DUNDERS",
     "TICKS",
+    "exact_name",
     "is_dunder",
     "is_native",
 ]
@@ -97,3 +100,16 @@ def is_native(name: str) -> bool:
     if name[:1] != "_":
         return name not in GUARDED_PUBLIC
     return name in NATIVE_DUNDERS
+
+
+def exact_name(name: Any) -> str:
+    """`name` as a plain `str`: a subclass could say one thing to a check and another to `getattr`.
+
+    Raises:
+        TypeError: It is not a string.
+    """
+    if type(name) is str:
+        return name
+    if isinstance(name, str):
+        return str.__str__(name)
+    raise TypeError(f"attribute name must be string, not '{type(name).__name__}'")

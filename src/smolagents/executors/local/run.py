@@ -49,8 +49,25 @@ class Run:
     """
 
     __slots__ = (
-        "_fired_at", "_lock", "_remaining", "_stuck", "deadline", "evaluate", "fired", "finished", "in_tools", "left",
-        "loop", "operations", "pending", "session", "started", "thread", "ticks", "timeout", "__weakref__",
+        "__weakref__",
+        "_fired_at",
+        "_lock",
+        "_remaining",
+        "_stuck",
+        "deadline",
+        "evaluate",
+        "finished",
+        "fired",
+        "in_tools",
+        "left",
+        "loop",
+        "operations",
+        "pending",
+        "session",
+        "started",
+        "thread",
+        "ticks",
+        "timeout",
     )  # fmt: skip
 
     def __init__(self, session: LocalPythonExecutor, timeout: float | None, operations: int | None) -> None:

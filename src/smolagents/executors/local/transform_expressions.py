@@ -152,7 +152,7 @@ class Expressions:
             node.value = call("@target", [owner], node)
         return node
 
-    def _is_own(self, owner: ast.expr, node: Any) -> ast.expr:
+    def _is_own(self, owner: Any, node: Any) -> Any:
         kind = call("@type", [owner], node)
         return new(ast.Compare, node, left=kind, ops=_IN, comparators=[NAMES[OWN]])
 
@@ -209,7 +209,8 @@ class Expressions:
         return node
 
     def binary(self, node: ast.BinOp) -> Any:
-        left, right = node.left, node.right
+        left: Any = node.left
+        right: Any = node.right
         if type(left) is not _Constant:
             node.left = left = VISIT[type(left)](self, left)
         if type(right) is not _Constant:
@@ -230,16 +231,14 @@ class Expressions:
         elif left_kind is int and right_kind is int:
             pass
         elif operation is ast.Mod:
-            if left_kind is int or (
-                left_kind is str and "*" not in left.value and not _WIDE.search(left.value)  # type: ignore[attr-defined]
-            ):
+            if left_kind is int or (left_kind is str and "*" not in left.value and not _WIDE.search(left.value)):
                 return node
             if right_kind is int and type(left) is ast.Name:
                 return self._unless_int(left, node, guard)
         elif operation is ast.Mult and right_kind is int and type(left) is ast.Name:
-            if right.value < 2**64:  # type: ignore[attr-defined]
+            if right.value < 2**64:
                 return self._unless_int(left, node, guard)
-        elif operation is ast.Mult and left_kind is int and type(right) is ast.Name and left.value < 2**64:  # type: ignore[attr-defined]
+        elif operation is ast.Mult and left_kind is int and type(right) is ast.Name and left.value < 2**64:
             return self._unless_int(right, node, guard)
         return call(guard, [left, right], node)
 
@@ -286,11 +285,11 @@ class Expressions:
 
     def formatted(self, node: ast.FormattedValue) -> Any:
         node.value = value = self.expression(node.value)
-        specification = node.format_spec
+        specification: Any = node.format_spec
         if specification is None:
             return node
-        parts = specification.values  # type: ignore[attr-defined]
-        if all(type(part) is ast.Constant and not _WIDE.search(part.value) for part in parts):
+        parts: list[Any] = specification.values
+        if all(type(part) is ast.Constant and not _WIDE.search(str(part.value)) for part in parts):
             return node
         node.format_spec = None
         if node.conversion in _CONVERSIONS:

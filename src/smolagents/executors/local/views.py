@@ -23,7 +23,10 @@ class Variables(MutableMapping[str, Any]):
     __slots__ = ("__space", "__weakref__")
 
     def __init__(self, state: dict[str, Any]) -> None:
-        self.__space = lambda: state
+        def space() -> dict[str, Any]:
+            return state
+
+        self.__space = space
 
     @staticmethod
     def _hidden(name: object) -> bool:
