@@ -16,7 +16,7 @@ _EPILOG = """\
 examples:
   smolagent "What is the 50th Fibonacci number?" --model-type LlamaCppModel
   smolagent "Who wrote Solaris?" --tools web_search --action-type tool_calling
-  smolagent "How many rows has data.csv?" --imports "pandas" --model-id Qwen/Qwen3-32B
+  smolagent "What is the date 90 days from now?" --model-id Qwen/Qwen3-32B
   smolagent "Tell a joke" --model-id my-model --api-base http://localhost:8000/v1
   answer=$(smolagent "What is 6 times 7?" --verbosity-level 0)
 
@@ -79,7 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="0: the answer only; 1: each step as it happens (default); 2: also what the model is sent",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, help="show the version and leave"
+    )
     return parser
 
 
