@@ -311,10 +311,7 @@ class MultiStepAgent(LatestRun, TeamMember):
             before = self._latest
             going_on = not reset and before is not None
             if going_on and before is not None and before.active:
-                raise AgentError(
-                    "The latest run of this agent is still going on, so reset=False cannot continue it: "
-                    "wait for it, or use an agent of its own."
-                )
+                raise _still_going_on()
             if going_on and before is not None:
                 memory, state, monitor, given = before.memory, before.state, before.monitor, before.given
             else:
@@ -354,8 +351,8 @@ class MultiStepAgent(LatestRun, TeamMember):
         return None
 
     def _run_stream(self, run: Run) -> Generator[Any, None, None]:
-        self._enter(run)
         try:
+            self._enter(run)
             yield from drive(run_flow(self, run), run)
         except BaseException as error:
             self._fail(run, error)
@@ -364,9 +361,9 @@ class MultiStepAgent(LatestRun, TeamMember):
             self._leave(run)
 
     async def _arun_stream(self, run: Run) -> AsyncGenerator[Any, None]:
-        self._enter(run)
         events = adrive(run_flow(self, run), run)
         try:
+            self._enter(run)
             async for event in events:
                 yield event
         except BaseException as error:
@@ -378,6 +375,8 @@ class MultiStepAgent(LatestRun, TeamMember):
 
     def _enter(self, run: Run) -> None:
         with self._lock:
+            if any(other.memory is run.memory for other in self._active):
+                raise _still_going_on()
             run.active = True
             self._active.append(run)
 
@@ -534,6 +533,13 @@ class MultiStepAgent(LatestRun, TeamMember):
     def __repr__(self) -> str:
         named = f" {self.name!r}" if self.name else ""
         return f"<{type(self).__name__}{named} with tools {', '.join(self.tools)}>"
+
+
+def _still_going_on() -> AgentError:
+    return AgentError(
+        "The latest run of this agent is still going on, so reset=False cannot continue it: "
+        "wait for it, or use an agent of its own."
+    )
 
 
 LIBRARY_STEPS: set[Any] = {MultiStepAgent._step_stream}

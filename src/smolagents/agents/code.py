@@ -178,23 +178,30 @@ class CodeAgent(MultiStepAgent):
         session: PythonExecutor | None = own if not self._executor_taken else own.session()
         self._executor_taken = True
         if session is None:  # an executor with one session only: it is used again, but never by two at once
-            if any(run.executor is own for run in self._active):
-                raise AgentExecutionError(
-                    f"{type(own).__name__} has a single session, which another run of this agent is using: "
-                    "wait for it, give each run an agent of its own, or give the executor a session() method"
-                )
+            self._refuse_if_used(own)
             session = own
         elif before is not None and not before.active:
             self._release(before)
         return session
 
     def _release(self, run: Run) -> None:
-        if run.executor is not None and run.executor is not self._executor:
-            run.executor.cleanup()
+        executor, latest = run.executor, self._latest
+        continued = latest is not None and latest is not run and latest.executor is executor
+        if executor is not None and executor is not self._executor and not continued:
+            executor.cleanup()
+
+    def _refuse_if_used(self, executor: PythonExecutor, by: Run | None = None) -> None:
+        if any(run.executor is executor and run is not by for run in self._active):
+            raise AgentExecutionError(
+                f"{type(executor).__name__} has a single session, which another run of this agent is using: "
+                "wait for it, give each run an agent of its own, or give the executor a session() method"
+            )
 
     def _enter(self, run: Run) -> None:
         super()._enter(run)
         if run.executor is not None:
+            with self._lock:
+                self._refuse_if_used(run.executor, by=run)
             run.executor.send_variables(run.state)
             run.executor.send_tools({**self.tools, **self.managed_agents})
 
