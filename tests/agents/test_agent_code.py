@@ -310,6 +310,62 @@ def test_a_single_session_is_never_used_by_two_runs_at_once():
     assert executor.ran
 
 
+def test_a_single_session_is_never_used_by_two_streams_at_once():
+    agent = agent_for([code("a"), code("b"), code("c"), code("d")], executor=Recorder())
+    first, second = agent.run("one", stream=True), agent.run("two", stream=True)
+    assert isinstance(next(first), ToolCall)
+    with pytest.raises(AgentExecutionError, match="single session"):
+        next(second)
+    assert isinstance(next(first), ActionOutput)
+    first.close()
+
+
+def test_an_executor_that_cannot_take_a_value_does_not_block_the_agent():
+    class Picky(Recorder):
+        def send_variables(self, variables: Any) -> None:
+            if "lock" in variables:
+                raise TypeError("cannot send a lock")
+
+    executor = Picky()
+    agent = agent_for([code("a"), code("b"), code("c")], executor=executor)
+    with pytest.raises(TypeError, match="cannot send a lock") as caught:
+        agent.run("go", additional_args={"lock": object()})
+    assert caught.value.run_result.state == "error"
+    assert agent.run("go") == 3
+
+
+class Sessions(Recorder):
+    """An executor with as many sessions as there are runs."""
+
+    def __init__(self, all_sessions: list[Sessions] | None = None) -> None:
+        super().__init__()
+        self.all = [] if all_sessions is None else all_sessions
+        self.all.append(self)
+
+    def session(self) -> Sessions:
+        return Sessions(self.all)
+
+    def __call__(self, code_action: str) -> CodeOutput:
+        self.ran.append(code_action)
+        return CodeOutput(output=code_action, logs="", is_final_answer=True)
+
+
+def test_sessions_that_nothing_will_continue_are_cleaned_up():
+    executor = Sessions()
+    agent = agent_for([code(str(i)) for i in range(6)], executor=executor)
+    for _ in range(4):
+        agent.run("go")
+    assert [session.cleaned for session in executor.all] == [0, 1, 1, 0]
+    agent.run("more", reset=False)
+    assert [session.ran for session in executor.all] == [["0"], ["1"], ["2"], ["3", "4"]]
+    events = agent.run("a stream", stream=True)
+    next(events)
+    assert [session.cleaned for session in executor.all] == [0, 1, 1, 1, 0]
+    events.close()
+    agent.cleanup()
+    assert [session.cleaned for session in executor.all] == [1, 1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("kind", ["lokal", "", "e3b"])
 def test_an_unknown_type_of_executor(kind: str):
     with pytest.raises(ValueError, match=f"unknown executor_type {kind!r}; use one of 'local'"):

@@ -310,6 +310,16 @@ def test_the_first_run_may_be_without_reset():
     assert "something earlier" in agent.model.requests[0].text
 
 
+def test_two_streams_that_go_on_with_one_memory_cannot_be_read_at_once():
+    agent = agent_for([answer(1), call("echo", text="a"), answer(2)])
+    agent.run("one")
+    first, second = agent.run("two", reset=False, stream=True), agent.run("three", reset=False, stream=True)
+    next(first)
+    with pytest.raises(AgentError, match="still going on"):
+        next(second)
+    assert list(first)[-1].output == 2
+
+
 def test_going_on_after_an_error():
     agent = agent_for([ConnectionError("down"), answer(2)])
     with pytest.raises(AgentGenerationError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from typing import Any
@@ -127,15 +128,19 @@ class Together(Tool):
         return number
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize(("threads", "expected"), [(None, 4), (4, 4), (2, 2), (1, 1)])
-def test_calls_run_at_once_as_far_as_max_tool_threads_allows(threads: int | None, expected: int):
+def test_calls_run_at_once_as_far_as_max_tool_threads_allows(threads: int | None, expected: int, asynchronous: bool):
     together = Together(expected)
     agent = agent_for(
         [calls(*(("together", {"number": i}) for i in range(4))), answer(1)],
         tools=[together],
         max_tool_threads=threads,
     )
-    agent.run("go")
+    if asynchronous:
+        asyncio.run(agent.arun("go"))
+    else:
+        agent.run("go")
     assert together.most == expected
     assert [line[-1] for line in agent.logs[0].observations.splitlines()] == ["0", "1", "2", "3"]
 
