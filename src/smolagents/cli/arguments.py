@@ -17,7 +17,7 @@ examples:
   smolagent "What is the 50th Fibonacci number?" --model-type LlamaCppModel
   smolagent "Who wrote Solaris?" --tools web_search --action-type tool_calling
   smolagent "What is the date 90 days from now?" --model-id Qwen/Qwen3-32B
-  smolagent "Tell a joke" --model-id my-model --api-base http://localhost:8000/v1
+  smolagent "Tell a joke" --model-id mine --api-base http://localhost:8000/v1
   answer=$(smolagent "What is 6 times 7?" --verbosity-level 0)
 
 Without a task, smolagent asks for one and goes on as a conversation; from a
