@@ -232,8 +232,9 @@ def test_the_prompt_lists_the_tools_and_the_team(compact: bool):
     helper = agent_with(name="helper", description="Knows all about ships.", model=ScriptedModel([]))
     agent = agent_with(model=model, managed_agents=[helper], instructions="Answer in French.")
     prompt = agent.system_prompt
-    for text in ("lookup", "Looks a word up.", "The word.", "final_answer", "helper", "about ships", "in French"):
+    for text in ("lookup", "Looks a word up.", "final_answer", "helper", "about ships", "in French"):
         assert text in prompt
+    assert compact or "The word." in prompt
     assert len(prompt) < (3_000 if compact else 5_000)
 
 
