@@ -169,6 +169,8 @@ def test_module(name):
     executor = LocalPythonExecutor(["*"], timeout_seconds=60)
     executor.state["__name__"] = name
     executor(source)
+    if name == "calendar" and hasattr(module, "Month"):  # it writes these into the module it thinks it is
+        executor("globals().update({**Month.__members__, **Day.__members__})")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         different = {
