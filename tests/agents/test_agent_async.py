@@ -586,3 +586,21 @@ def test_a_time_limit_from_outside():
     with pytest.raises((asyncio.TimeoutError, TimeoutError)):
         asyncio.run(main())
     assert kinds(agent.memory.steps) == ["task", "act"]
+
+
+def test_a_stream_that_is_only_broken_off_is_closed_with_its_loop():
+    agent = agent_for([call("echo", text="a"), answer(1)])
+
+    async def main() -> None:
+        async for event in agent.astream("go"):
+            if isinstance(event, ActionStep):
+                break
+
+    asyncio.run(main())
+    assert kinds(agent.memory.steps) == ["task", "act"]
+    assert agent._active == []
+
+
+def test_runs_of_one_agent_one_after_another_in_different_loops():
+    agent = agent_for([answer(i) for i in range(3)])
+    assert [asyncio.run(agent.arun("go")) for _ in range(3)] == [0, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import warnings
 from itertools import pairwise
@@ -16,6 +17,7 @@ from smolagents import (
     AgentError,
     AgentGenerationError,
     AgentMaxStepsError,
+    AgentMemory,
     ChatMessage,
     ChatMessageStreamDelta,
     CodeAgent,
@@ -623,6 +625,30 @@ def test_what_is_changed_in_memory_shows_in_the_next_prompt():
     ]
     shown = [[m.text for m in step.model_input_messages] for step in agent.logs]
     assert shown == [[m.text for m in request.messages] for request in agent.model.requests[1:]]
+
+
+def test_what_is_changed_between_two_runs_shows_in_the_next_prompt():
+    agent = agent_for([call("echo", text="old"), answer(1), answer(2), answer(3)])
+    agent.run("first task")
+    agent.memory.steps = [step for step in agent.memory.steps if not isinstance(step, ActionStep)]
+    agent.run("second task", reset=False)
+    assert [m.text for m in agent.model.requests[2].messages[1:]] == [
+        "New task:\nfirst task",
+        "New task:\nsecond task",
+    ]
+    agent.memory = AgentMemory("")
+    agent.run("third task", reset=False)
+    assert [m.text for m in agent.model.requests[3].messages[1:]] == ["New task:\nthird task"]
+
+
+def test_a_stream_that_is_forgotten_is_closed():
+    agent = agent_for([call("echo", text="a"), answer(3)])
+    events = agent.run("go", stream=True)
+    next(events)
+    del events
+    gc.collect()
+    assert agent._active == []
+    assert kinds(agent.memory.steps) == ["task", "act"]
 
 
 def test_what_a_callback_changes_in_a_new_step_shows_in_the_next_prompt():
