@@ -270,3 +270,23 @@ def test_final_answer_in_a_starred_except():
     except SyntaxError:
         pytest.skip("syntax of a newer Python")
     assert executor(source).output == 1
+
+
+def test_the_host_may_call_what_the_code_left_behind():
+    executor = LocalPythonExecutor([], max_operations=50_000)
+    executor.send_tools({"final_answer": lambda answer: answer})
+    source = "class A:\n    def __repr__(self):\n        for i in range(10_000): pass\n        return 'A!'\nfinal_answer(A())"
+    left_behind = executor(source).output
+    assert repr(left_behind) == "A!"
+
+    def exhaust():
+        for _ in range(100):
+            repr(left_behind)
+
+    for _ in range(3):
+        with pytest.raises(ExecutionLimitError):
+            exhaust()
+    with pytest.raises(ExecutionLimitError):
+        executor("class B:\n    def __repr__(self):\n        while True: pass\nb = B()\nwhile True: pass")
+    with pytest.raises(ExecutionLimitError):
+        repr(executor.state["b"])

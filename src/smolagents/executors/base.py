@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,6 +46,8 @@ class PythonExecutor(ABC):
 
     async def acall(self, code_action: str) -> CodeOutput:
         """Run one piece of code without blocking the event loop."""
+        import asyncio
+
         return await asyncio.to_thread(self, code_action)
 
     def session(self) -> PythonExecutor | None:

@@ -22,8 +22,11 @@ def needs_thread() -> bool:
     return events is not None and events._get_running_loop() is not None
 
 
-def run_in_thread(function: Callable[[], T]) -> T:
-    """Call `function` in a thread of its own, with the context variables of this one, and wait for it."""
+def run_in_thread(function: Callable[[], T], stop: Callable[[], None]) -> T:
+    """Call `function` in a thread of its own, with the context variables of this one, and wait for it.
+
+    When the waiting is broken off, by a key of the user, `stop` is called and waited for.
+    """
     context = contextvars.copy_context()
     outcome: list[Any] = []
 
@@ -35,7 +38,12 @@ def run_in_thread(function: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=work, name="smolagents-run", daemon=True)
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except BaseException:
+        stop()
+        thread.join(5)
+        raise
     good, value = outcome[0]
     if good:
         result: T = value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any
@@ -80,7 +79,6 @@ class LocalPythonExecutor(PythonExecutor):
         self._handles: dict[str, Any] = {}
         self._sources: dict[str, str] = {}
         self._run: Run | None = None
-        self._lock = threading.RLock()
 
     # -- what the code may use -------------------------------------------------------------------------------
 
@@ -203,6 +201,11 @@ class LocalPythonExecutor(PythonExecutor):
         if run is not None and run.pending is not None:
             run.settle()
 
+    def renew_ticks(self, run: Run) -> None:
+        """Give the code a new counter of operations."""
+        if self._builtins is not None and self._run in (run, None):
+            self._builtins[TICKS] = run.new_ticks()
+
     def _inactive(self) -> bool:
         return self._run is None
 
@@ -241,7 +244,7 @@ class LocalPythonExecutor(PythonExecutor):
             from .asynchronous import needs_thread, run_in_thread
 
             if needs_thread():
-                return run_in_thread(lambda: self._execute(compiled, names, printed))
+                return run_in_thread(lambda: self._execute(compiled, names, printed), self.interrupt)
         return self._execute(compiled, names, printed)
 
     def _refuse_rebinding(self, compiled: CompiledCode) -> None:

@@ -97,10 +97,19 @@ class Run:
         return chain.from_iterable(map(self._refill, count()))
 
     def _refill(self, _: int) -> Iterator[bool]:
-        if self.pending is not None:
+        try:
+            return self._next_slice()
+        except BaseException:
+            self.session.renew_ticks(self)  # an iterator that has raised is spent
+            raise
+
+    def _next_slice(self) -> Iterator[bool]:
+        if self.pending is not None and not self.finished:
             raise self.pending
         left = self.left
-        if left <= 0:
+        if self.finished:
+            self._refuse_afterwards(left)
+        elif left <= 0:
             self.end(
                 LimitSignal(
                     ExecutionLimitError(
@@ -109,11 +118,18 @@ class Run:
                     )
                 )
             )
-        if self.deadline is not None and not self.in_tools and not self.finished and time.monotonic() > self.deadline:
+        elif self.deadline is not None and not self.in_tools and time.monotonic() > self.deadline:
             self.end(self._timeout())
         turns = SLICE if left > SLICE else left
         self.left = left - turns
         return repeat(True, turns)
+
+    def _refuse_afterwards(self, left: int) -> None:
+        """The host calls what the code left behind: an error the host can catch, in place of a signal."""
+        if isinstance(self.pending, LimitSignal):
+            raise type(self.pending.error)(str(self.pending.error))
+        if left <= 0:
+            raise ExecutionLimitError(f"Code called after its run made more than {self.operations} operations in all.")
 
     # -- ending ----------------------------------------------------------------------------------------------
 

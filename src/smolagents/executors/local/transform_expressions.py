@@ -29,6 +29,7 @@ _MAYBE_RANGE: tuple[type, ...] = (
     ast.Starred,
 )
 _Load = ast.Load
+_Name = ast.Name
 _Constant = ast.Constant
 _SPECIAL_NAMES = names.FORBIDDEN_NAMES | {"__import__"}
 _AND = ast.And()
@@ -54,6 +55,13 @@ class Expressions:
         return VISIT[type(node)](self, node)
 
     def expressions(self, nodes: list[Any]) -> list[Any]:
+        if self.scope == "function":
+            return [
+                node
+                if type(node) is _Constant or (type(node) is _Name and node.id not in _SPECIAL_NAMES)
+                else VISIT[type(node)](self, node)
+                for node in nodes
+            ]
         return [node if type(node) is _Constant else VISIT[type(node)](self, node) for node in nodes]
 
     def generic(self, node: Any) -> Any:
