@@ -88,12 +88,6 @@ class RunResult:
             if self.__dict__.get("_steps") is None:
                 self.steps = messages
 
-    def __getattribute__(self, name: str) -> Any:
-        if name == "messages":
-            warnings.warn("RunResult.messages is deprecated: use RunResult.steps", FutureWarning, stacklevel=2)
-            name = "steps"
-        return object.__getattribute__(self, name)
-
     def __repr__(self) -> str:
         steps = self.__dict__.get("_steps")
         return (
@@ -109,6 +103,15 @@ class RunResult:
             "token_usage": None if self.token_usage is None else self.token_usage.dict(),
             "timing": None if self.timing is None else self.timing.dict(),
         }
+
+
+def _messages(result: RunResult) -> list[dict[str, Any]] | None:
+    """Deprecated name of `steps`."""
+    warnings.warn("RunResult.messages is deprecated: use RunResult.steps", FutureWarning, stacklevel=2)
+    return result.steps
+
+
+setattr(RunResult, "messages", property(_messages))  # noqa: B010 - a property, beside an argument of that name
 
 
 class Run:
