@@ -17,6 +17,7 @@ from smolagents.agents.member import TeamMember
 from smolagents.agents.reporter import Reporter
 from smolagents.agents.requests import Flow
 from smolagents.agents.run import Run, active_run, started_runs
+from smolagents.agents.saving.mixin import ShareableAgent
 from smolagents.agents.templates import PromptTemplates, copy_templates, default_templates
 from smolagents.agents.validation import callback_registry, managed_by_name, valid_name, whole_number
 from smolagents.memory import ActionStep, AgentMemory, MemoryStep
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["LIBRARY_STEPS", "MultiStepAgent"]
 
 
-class MultiStepAgent(LatestRun, TeamMember):
+class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
     """An agent that works on a task step by step: it thinks, acts, and looks at what happened.
 
     One agent can have many runs at once, in threads or in async tasks; each has a memory, variables and an

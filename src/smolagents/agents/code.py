@@ -106,7 +106,7 @@ class CodeAgent(MultiStepAgent):
             )
         self.executor_type = executor_type
         self.executor_kwargs = dict(executor_kwargs or {})
-        self._executor = executor
+        self._executor = self._given_executor = executor
         self._executor_taken = False
         super().__init__(
             tools=tools,
@@ -160,7 +160,7 @@ class CodeAgent(MultiStepAgent):
 
     @python_executor.setter
     def python_executor(self, executor: PythonExecutor) -> None:
-        self._executor = executor
+        self._executor = self._given_executor = executor
         self._executor_taken = False
         run = self._shown()
         if run is not None:

@@ -1,0 +1,126 @@
+"""The tools of a saved agent."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from smolagents.agents.saving.secrets import scrub
+from smolagents.tools.base import Tool
+from smolagents.tools.errors import ToolDefinitionError
+from smolagents.tools.source import is_valid_name
+
+__all__ = ["tool_from_dict", "tool_to_dict"]
+
+_OVERRIDDEN = ("name", "description", "inputs", "output_type")
+
+
+def tool_to_dict(tool: Any) -> tuple[dict[str, Any], list[str]]:
+    """A tool as plain data: what `Tool.to_dict` says and, as "attributes", what was set on the object itself.
+
+    Returns:
+        The data, and the names of constructor arguments that could not be saved.
+
+    Raises:
+        TypeError: it is not a `Tool`.
+        ToolDefinitionError: its source cannot be written.
+    """
+    if not isinstance(tool, Tool):
+        raise TypeError(
+            f"the tool {getattr(tool, 'name', tool)!r} is a {type(tool).__name__}, which cannot be saved: "
+            "derive its class from smolagents.Tool, or decorate its function with @tool"
+        )
+    data = _reference(tool) or tool.to_dict()
+    init, left_out = scrub(data.pop("init", {}), f"tools[{tool.name!r}]")
+    given = _given(tool)
+    left_out += [f"tools[{tool.name!r}][{name!r}]" for name in given if name not in init]
+    if init:
+        data["init"] = init
+    attributes = {
+        name: vars(tool)[name]
+        for name in _OVERRIDDEN
+        if name in vars(tool) and vars(tool)[name] != getattr(type(tool), name, None)
+    }
+    plain, lost = scrub(attributes, f"tools[{tool.name!r}]")
+    if plain:
+        data["attributes"] = plain
+    return data, sorted({*left_out, *lost})
+
+
+def _reference(tool: Tool) -> dict[str, Any] | None:
+    """A tool of this library, by name: it keeps getting the library's corrections, which a copy would not."""
+    cls = type(tool)
+    public = "smolagents.default_tools"
+    if not cls.__module__.startswith("smolagents."):
+        return None
+    __import__(public)
+    if getattr(sys.modules[public], cls.__name__, None) is not cls:
+        return None
+    own = f"_{cls.__name__}"
+    code = f"from {public} import {cls.__name__} as {own}\n\n\nclass {cls.__name__}({own}):\n    pass\n"
+    from smolagents.tools.sharing import constructor_arguments
+
+    found: dict[str, Any] = {"name": tool.name, "code": code, "requirements": ["smolagents"]}
+    init = constructor_arguments(tool)
+    return {**found, "init": init} if init else found
+
+
+def _given(tool: Tool) -> list[str]:
+    """Names of the arguments a tool was made with."""
+    args, kwargs = tool._made_with
+    if not args and not kwargs:
+        return []
+    signature = inspect.signature(type(tool).__init__)
+    bound = signature.bind(tool, *args, **kwargs).arguments
+    names: list[str] = []
+    for parameter in list(signature.parameters.values())[1:]:
+        if parameter.name in bound:
+            names += bound[parameter.name] if parameter.kind is parameter.VAR_KEYWORD else [parameter.name]
+    return names
+
+
+def tool_from_dict(data: Any, where: str, arguments: Mapping[str, Any] | None = None) -> Tool:
+    """Make a tool. This runs its code.
+
+    Args:
+        data: What `tool_to_dict` returned.
+        where: What the agent is called in error messages.
+        arguments: Arguments for its constructor, over those that were saved.
+
+    Raises:
+        ValueError: the data is malformed, or the code needs a package that is not installed, or fails.
+        ToolDefinitionError: the code is no tool, or the tool needs arguments that were not saved.
+    """
+    if not isinstance(data, Mapping) or not isinstance(data.get("code"), str):
+        raise ValueError(
+            f'{where}: a tool is a dictionary with "name" and "code", its Python source; found {data!r:.120}'
+        )
+    name = data.get("name", "?")
+    init, attributes = data.get("init", {}), data.get("attributes", {})
+    for key, value in (("init", init), ("attributes", attributes)):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{where}, tool {name!r}: {key!r} must be a dictionary, not {value!r:.80}")
+    try:
+        tool = Tool.from_code(data["code"], **{**init, **(arguments or {})})
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{where}: the tool {name!r} needs the package {error.name!r}, which is not installed: install it, or all "
+            "that requirements.txt lists"
+        ) from error
+    except ToolDefinitionError as error:
+        raise ToolDefinitionError(
+            f"{where}: the tool {name!r} cannot be made: {error} Arguments that were not saved, such as keys, are given "
+            f"when the agent is loaded: tool_arguments={{{name!r}: {{…}}}}"
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"{where}: the code of the tool {name!r} fails: {type(error).__name__}: {error}. Correct it, or pass tools=…"
+        ) from error
+    for key, value in attributes.items():
+        if key in _OVERRIDDEN and getattr(tool, key, None) != value:
+            setattr(tool, key, value)
+    if not is_valid_name(tool.name):
+        raise ValueError(f"{where}: {tool.name!r} cannot be the name of a tool; use letters, digits and underscores")
+    return tool
