@@ -43,32 +43,58 @@ def holds(*words: str) -> Callable[[Any], bool]:
     return lambda answer: all(word.lower() in str(answer).lower() for word in words)
 
 
-SALES = [{"item": "pen", "units": 12, "price": 1.5}, {"item": "book", "units": 3, "price": 20.0}, {"item": "bag", "units": 2, "price": 45.0}]
+SALES = [
+    {"item": "pen", "units": 12, "price": 1.5},
+    {"item": "book", "units": 3, "price": 20.0},
+    {"item": "bag", "units": 2, "price": 45.0},
+]
 
 CODE_TASKS = [
-    Task("leopard", "How many seconds would it take for a leopard at full speed (58 km/h) to run the 155 m of Pont des Arts?", near(9.62, 0.02)),
+    Task(
+        "leopard",
+        "How many seconds would it take for a leopard at full speed (58 km/h) to run the 155 m of Pont des Arts?",
+        near(9.62, 0.02),
+    ),
     Task("fibonacci", "What is the 30th number of the Fibonacci sequence that starts 1, 1, 2, 3?", same(832040)),
     Task("primes", "What is the sum of all prime numbers below 100?", same(1060)),
     Task("power", "What is 2 to the power 3.7384? Round to 3 decimals.", near(13.347, 0.0011)),
     Task("vowels", "How many vowels (a, e, i, o, u) are in the text 'Agents that think in code'?", same(7)),
     Task("reverse", "Reverse the string 'smolagents'.", same("stnegaloms")),
     Task("days", "How many days are there from 14 July 1789 to 1 January 2000?", same(76871)),
-    Task("sales", "What is the total revenue of `sales`, the sum of units times price?", near(168.0), {"sales": SALES}),
-    Task("largest", "Which item of `sales` has the largest revenue (units times price)? Answer with its name.", same("bag"), {"sales": SALES}),
+    Task(
+        "sales", "What is the total revenue of `sales`, the sum of units times price?", near(168.0), {"sales": SALES}
+    ),
+    Task(
+        "largest",
+        "Which item of `sales` has the largest revenue (units times price)? Answer with its name.",
+        same("bag"),
+        {"sales": SALES},
+    ),
     Task("average", "What is the average of the numbers in `values`?", near(17.5), {"values": [3, 8, 15, 20, 24, 35]}),
-    Task("common", "Which word occurs most often in `text`?", same("the"), {"text": "the cat saw the dog and the bird saw a cat"}),
-    Task("interest", "1000 euros grow by 5 percent a year for 10 years. How much is it at the end, rounded to 2 decimals?", near(1628.89, 0.011)),
+    Task(
+        "common",
+        "Which word occurs most often in `text`?",
+        same("the"),
+        {"text": "the cat saw the dog and the bird saw a cat"},
+    ),
+    Task(
+        "interest",
+        "1000 euros grow by 5 percent a year for 10 years. How much is it at the end, rounded to 2 decimals?",
+        near(1628.89, 0.011),
+    ),
 ]
 
 
 @tool
 def get_weather(city: str) -> str:
-    """Current weather of a city.
+    """Current weather of a city: sky and temperature in degrees Celsius.
 
     Args:
         city: Name of the city.
     """
-    return {"paris": "rain, 12 degrees", "cairo": "sunny, 31 degrees", "oslo": "snow, -3 degrees"}.get(city.lower(), f"unknown city {city}")
+    return {"paris": "rain, 12 degrees", "cairo": "sunny, 31 degrees", "oslo": "snow, -3 degrees"}.get(
+        city.lower(), f"unknown city {city}"
+    )
 
 
 @tool
@@ -176,7 +202,10 @@ def main() -> None:
                 right, steps, taken, answer = attempt(kind, model, task, options.verbose)
                 solved += right
                 seconds.append(taken)
-                print(f"{task.name:14} {'right' if right else 'WRONG':6} {steps:>5} {taken:>8.1f}  {str(answer)[:70]!r}", flush=True)
+                print(
+                    f"{task.name:14} {'right' if right else 'WRONG':6} {steps:>5} {taken:>8.1f}  {str(answer)[:70]!r}",
+                    flush=True,
+                )
             print(f"{kind}: {solved} of {len(tasks)} right, median {sorted(seconds)[len(seconds) // 2]:.1f} s a task")
         model.close()
 

@@ -16,11 +16,17 @@ from smolagents.types.messages import (
 
 __all__ = ["read_constrained_call", "tool_call_schema", "tool_list_prompt"]
 
+_THOUGHT = "thought"
+_THOUGHT_SCHEMA = {"type": "string", "maxLength": 240}
+"""Characters: about sixty tokens, enough for one or two sentences."""
+
 _JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
 
 
 def tool_call_schema(tools: Iterable[Any], name_key: str = "name", arguments_key: str = "arguments") -> dict[str, Any]:
     """The schema of one call to one of the tools: a branch for each, with its name as a constant.
+
+    A thought comes first: a small model that has to commit itself to a tool at once often takes the wrong one.
 
     Args:
         tools: Objects with `name` and `inputs`.
@@ -38,8 +44,8 @@ def tool_call_schema(tools: Iterable[Any], name_key: str = "name", arguments_key
         branches.append(
             {
                 "type": "object",
-                "properties": {name_key: {"const": tool.name}, arguments_key: arguments},
-                "required": [name_key, arguments_key],
+                "properties": {_THOUGHT: _THOUGHT_SCHEMA, name_key: {"const": tool.name}, arguments_key: arguments},
+                "required": [_THOUGHT, name_key, arguments_key],
                 "additionalProperties": False,
             }
         )
@@ -71,7 +77,10 @@ def _argument_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 def tool_list_prompt(tools: Iterable[Any], name_key: str = "name", arguments_key: str = "arguments") -> str:
     """The tools in words, for a model that was not told of them."""
-    lines = [f'Answer with one tool call: {{"{name_key}": <tool>, "{arguments_key}": {{…}}}}', "The tools are:"]
+    lines = [
+        f'Answer with one tool call: {{"{_THOUGHT}": …, "{name_key}": <tool>, "{arguments_key}": {{…}}}}',
+        "The tools are:",
+    ]
     for tool in tools:
         inputs = ", ".join(
             f"{name}{'?' if _is_optional(schema) else ''}: {schema.get('type', 'any')}"
@@ -84,13 +93,14 @@ def tool_list_prompt(tools: Iterable[Any], name_key: str = "name", arguments_key
     return "\n".join(lines)
 
 
-_HEAD = re.compile(r'\s*\{\s*"[^"]*"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"[^"]*"\s*:\s*(?=\S)')
+_STRING = r'("(?:[^"\\]|\\.)*")'
+_HEAD = re.compile(rf'\s*\{{\s*"{_THOUGHT}"\s*:\s*{_STRING}\s*,\s*"[^"]*"\s*:\s*{_STRING}\s*,\s*"[^"]*"\s*:\s*(?=\S)')
 
 
 def read_constrained_call(deltas: Iterable[ChatMessageStreamDelta]) -> Iterator[ChatMessageStreamDelta]:
     """Turn the text of one call, as `tool_call_schema` has it written, into pieces of a tool call.
 
-    The name comes as soon as it is known, the arguments as they are written. Text that was cut short before the
+    The thought becomes content. The name comes as soon as it is known, the arguments as they are written. Text that was cut short before the
     name is passed on as content.
     """
     text = ""
@@ -104,7 +114,8 @@ def read_constrained_call(deltas: Iterable[ChatMessageStreamDelta]) -> Iterator[
                 if head is not None:
                     named = True
                     text = text[head.end() :]
-                    yield _piece("", name=json.loads(head[1]))
+                    yield ChatMessageStreamDelta(content=json.loads(head[1]))
+                    yield _piece("", name=json.loads(head[2]))
             if named:
                 # Closing braces wait: the last one closes the call and is no part of the arguments.
                 ready = text.rstrip("} \t\r\n")
