@@ -268,5 +268,18 @@ ESCAPES = {
     "found(df.query('@print.__self__.eval(\"1\")', engine='python'))",
     "pandas query of builtins": "import pandas as pd\ndf = pd.DataFrame({'a': [1]})\nfound(df.query('@__builtins__'))",
     "pandas compat": "import pandas as pd\nfound(pd.compat.sys)",
+    "pandas template environment": "import pandas as pd\n"
+    "found(pd.DataFrame({'a': [1]}).style.template_html.environment.from_string('{{ 1 }}'))",
+    "pandas template from a file": "import pandas as pd\nfound(pd.io.formats.style.Styler.from_custom_template('/tmp', 'x'))",
+    "pandas style from a file": "import pandas as pd\n"
+    "found(type(pd.DataFrame({'a': [1]}).style).from_custom_template('/tmp', 'x'))",
+    "system clock": "import time\nfound(time.clock_settime)",
+    "methods of the guard": "found(vars.__self__)\nfound(getattr.__func__)\nfound(vars.namespace)",
+    "copy of the variables": "import copy\nfound(copy.copy(globals())['__builtins__'])",
+    "subclass of the variables": "class V(type(globals())):\n    def f(self): return self._Variables__space\n"
+    "found(V({}).f())",
+    "stack of a task": "import asyncio\nasync def f():\n    return asyncio.current_task().get_stack()[0].f_globals\nfound(await f())",
+    "subprocess of a loop": "import asyncio\nfound(asyncio.new_event_loop().subprocess_shell)",
+    "submodule of asyncio": "import asyncio.events\nfound(asyncio.events.subprocess)",
     "pandas template": "import pandas as pd\nfound(pd.DataFrame({'a': [1]}).style.env)",
 }

@@ -248,6 +248,8 @@ class Guards:
             return expression_only(value)
         if home == "jinja2" or str(getattr(type(value), "__module__", "")).startswith("jinja2"):
             raise _refuse(f"The template engine behind '{name}'")
+        if name == "from_custom_template" and not self.owns(obj):
+            raise _refuse("A template from a file")
         if name in ("subprocess_exec", "subprocess_shell") and not self.owns(obj):
             raise _refuse(f"The method '{name}'")
         if name == "evaluate" and kind.__name__ == "ForwardRef":

@@ -40,6 +40,7 @@ REMOVED: dict[str, frozenset[str]] = {
         {"CodeType", "FrameType", "TracebackType", "GetSetDescriptorType"} | {"MemberDescriptorType", "CellType"}
     ),
     "enum": frozenset({"global_enum", "global_flag_repr", "global_enum_repr", "global_str"}),
+    "time": frozenset({"clock_settime", "clock_settime_ns", "tzset"}),
     "weakref": frozenset({"finalize"}),
     "asyncio": frozenset({"create_subprocess_exec", "create_subprocess_shell"}),
     "typing": frozenset({"ForwardRef", "evaluate_forward_ref"}),
