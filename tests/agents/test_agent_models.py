@@ -96,9 +96,6 @@ def test_it_streams_nothing_but_works_where_streams_are_asked_for(model: Any):
     assert asyncio.run(last()).output == 42
 
 
-@pytest.mark.xfail(
-    strict=True, reason="as_model gives back an object with generate and agenerate as it is, without the rest of Model"
-)
 @pytest.mark.parametrize("make", [ToolCallingAgent, CodeAgent])
 def test_an_object_with_both_ways_to_generate_is_given_the_rest_of_a_model(make: Any):
     if make is CodeAgent:

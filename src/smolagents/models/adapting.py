@@ -27,8 +27,7 @@ def as_model(obj: Any) -> Any:
     """
     generate = getattr(obj, "generate", None)
     if callable(generate) and not isinstance(obj, type):
-        complete = isinstance(obj, Model) or callable(getattr(obj, "agenerate", None))
-        return obj if complete and not _is_async(generate) else _AdaptedModel(obj, generate)
+        return obj if isinstance(obj, Model) and not _is_async(generate) else _AdaptedModel(obj, generate)
     if callable(obj) and not isinstance(obj, type):
         return _AdaptedModel(obj, obj)
     made = f"the class {obj.__name__} itself; make an instance of it" if isinstance(obj, type) else repr(obj)
@@ -79,8 +78,11 @@ class _AdaptedModel(Model):
         tools_to_call_from: list[Any] | None = None,
         **kwargs: Any,
     ) -> ChatMessage:
-        arguments = self._arguments(stop_sequences, response_format, tools_to_call_from, kwargs)
-        if _is_async(self._generate):
+        own = getattr(self.wrapped, "agenerate", None)
+        arguments = self._arguments(stop_sequences, response_format, tools_to_call_from, kwargs, own)
+        if own is not None:
+            reply = await own(messages, **arguments)
+        elif _is_async(self._generate):
             reply = await self._generate(messages, **arguments)
         else:
             reply = await in_thread(self._generate, messages, **arguments)

@@ -45,6 +45,8 @@ async def in_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 _END = object()
+_STREAM_AHEAD = 64
+"""Pieces that a stream may be ahead of its reader."""
 
 
 async def iterate_in_thread(make_iterator: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
@@ -58,8 +60,12 @@ async def iterate_in_thread(make_iterator: Callable[[], Iterator[T]]) -> AsyncIt
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[Any, BaseException | None]] = asyncio.Queue()
     left = threading.Event()
+    # A stream that is faster than its reader waits for it, so that the event loop has time for others.
+    room = threading.Semaphore(_STREAM_AHEAD)
 
     def put(item: Any, error: BaseException | None = None) -> None:
+        if not left.is_set():
+            room.acquire()
         try:
             loop.call_soon_threadsafe(queue.put_nowait, (item, error))
         except RuntimeError:  # the loop is closed: nobody listens
@@ -86,6 +92,7 @@ async def iterate_in_thread(make_iterator: Callable[[], Iterator[T]]) -> AsyncIt
     try:
         while True:
             item, error = await queue.get()
+            room.release()
             if error is not None:
                 raise error
             if item is _END:
@@ -93,6 +100,7 @@ async def iterate_in_thread(make_iterator: Callable[[], Iterator[T]]) -> AsyncIt
             yield item
     finally:
         left.set()
+        room.release()
 
 
 class PerLoop(Generic[T]):
