@@ -6,6 +6,7 @@ from smolagents._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from smolagents.agents.parsing import extract_code_from_text, parse_code_blobs
+    from smolagents.agents.saving.app import create_agent_gradio_app_template
     from smolagents.models.images import encode_image_base64, make_image_url
     from smolagents.models.retrying import RateLimiter, Retrying, is_rate_limit_error
     from smolagents.models.tool_text import parse_json_blob
@@ -35,6 +36,7 @@ __all__ = [
     "AgentToolExecutionError",
     "RateLimiter",
     "Retrying",
+    "create_agent_gradio_app_template",
     "encode_image_base64",
     "extract_code_from_text",
     "get_source",
@@ -63,6 +65,7 @@ __getattr__, __dir__ = lazy_exports(
         "AgentToolExecutionError": "smolagents.types.errors",
         "RateLimiter": "smolagents.models.retrying",
         "Retrying": "smolagents.models.retrying",
+        "create_agent_gradio_app_template": "smolagents.agents.saving.app",
         "encode_image_base64": "smolagents.models.images",
         "extract_code_from_text": "smolagents.agents.parsing",
         "get_source": "smolagents.tools.source",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from smolagents.agents.saving.classes import class_entry, find_class
@@ -24,14 +26,15 @@ __all__ = ["agent_from_dict", "agent_to_dict"]
 _ROOM = "smolagents.agents"
 _NOT_GIVEN = object()
 
-_managers: ContextVar[tuple[Any, ...]] = ContextVar("managers of the agent that is being saved", default=())
+_saving: ContextVar[_Saving | None] = ContextVar("the team that is being saved", default=None)
 _given_model: ContextVar[Any] = ContextVar("model given for the team that is being loaded", default=_NOT_GIVEN)
 
 
 def agent_to_dict(agent: MultiStepAgent) -> dict[str, Any]:
     """See `ShareableAgent.to_dict`."""
-    managers = _managers.get()
-    if any(agent is each for each in managers):
+    outer = _saving.get()
+    saving = _Saving() if outer is None else outer
+    if any(agent is each for each in saving.managers):
         raise ValueError(f"{agent!r} manages itself, through its managed agents: such a team cannot be saved")
     settings, lost = settings_of(agent)
     model, lost_of_model = model_to_dict(agent._model)
@@ -42,7 +45,8 @@ def agent_to_dict(agent: MultiStepAgent) -> dict[str, Any]:
         tools.append(data)
         lost += lost_of_tool
     team = []
-    token = _managers.set((*managers, agent))
+    saving.managers.append(agent)
+    token = _saving.set(saving)
     try:
         for name, member in agent.managed_agents.items():
             if not isinstance(member, ShareableAgent):
@@ -55,7 +59,8 @@ def agent_to_dict(agent: MultiStepAgent) -> dict[str, Any]:
                 data["model"] = {**data["model"], "same_as_manager": True}
             team.append(data)
     finally:
-        _managers.reset(token)
+        saving.managers.pop()
+        _saving.reset(token)
     found = {
         "schema_version": SCHEMA_VERSION,
         **class_entry(type(agent), _ROOM),
@@ -68,22 +73,40 @@ def agent_to_dict(agent: MultiStepAgent) -> dict[str, Any]:
     if hasattr(agent, "authorized_imports"):
         found["authorized_imports"] = list(agent.authorized_imports)
     found["requirements"] = requirements_of(found)
-    if not managers:
+    if lost:
+        saving.lost.append(f"{agent!r} without {', '.join(lost)}")
+    if outer is None:
         secret = find_secret(found)
         if secret is not None:
             raise ValueError(
                 f"{secret[0]} holds what looks like a secret, {secret[1]!r}: it would be saved with the agent. "
                 "Read it from the environment when it is needed, as with os.environ[...]"
             )
-    if lost:
-        # Two frames up stands to_dict; those above it differ, so the warning names the agent itself.
-        warnings.warn(
-            f"{agent!r} is saved without: {'; '.join(lost)}. Secrets and code other than tools are not written: "
-            "give them again when you load it.",
-            UserWarning,
-            stacklevel=3,
-        )
+        if saving.lost:
+            warnings.warn(
+                f"saved {'; and '.join(saving.lost)}. Secrets, and code other than tools, are not written: "
+                "give them again when you load it.",
+                UserWarning,
+                stacklevel=_frames_to_the_caller(),
+            )
     return found
+
+
+@dataclass
+class _Saving:
+    """What the agents of a team have in common while it is saved."""
+
+    managers: list[Any] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+def _frames_to_the_caller() -> int:
+    """How many calls up the first one stands that is not in this package, as `warnings.warn` counts."""
+    here = __name__.rpartition(".")[0] + "."
+    count, frame = 0, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(here):
+        count, frame = count + 1, frame.f_back
+    return count  # of which one is this function, as the caller's own frame counts as one
 
 
 def _templates(agent: MultiStepAgent) -> dict[str, Any] | None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-import sys
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from smolagents.agents.saving.secrets import scrub
 from smolagents.tools.base import Tool
+from smolagents.tools.decorator import FunctionTool
+from smolagents.tools.decorator import tool as as_tool
 from smolagents.tools.errors import ToolDefinitionError
+from smolagents.tools.sharing import constructor_arguments
 from smolagents.tools.source import is_valid_name
 
 __all__ = ["tool_from_dict", "tool_to_dict"]
 
+_EXPORTS = "smolagents.default_tools"
 _OVERRIDDEN = ("name", "description", "inputs", "output_type")
 
 
@@ -38,12 +44,7 @@ def tool_to_dict(tool: Any) -> tuple[dict[str, Any], list[str]]:
     left_out += [f"tools[{tool.name!r}][{name!r}]" for name in given if name not in init]
     if init:
         data["init"] = init
-    attributes = {
-        name: vars(tool)[name]
-        for name in _OVERRIDDEN
-        if name in vars(tool) and vars(tool)[name] != getattr(type(tool), name, None)
-    }
-    plain, lost = scrub(attributes, f"tools[{tool.name!r}]")
+    plain, lost = scrub(_set_on(tool), f"tools[{tool.name!r}]")
     if plain:
         data["attributes"] = plain
     return data, sorted({*left_out, *lost})
@@ -52,25 +53,40 @@ def tool_to_dict(tool: Any) -> tuple[dict[str, Any], list[str]]:
 def _reference(tool: Tool) -> dict[str, Any] | None:
     """A tool of this library, by name: it keeps getting the library's corrections, which a copy would not."""
     cls = type(tool)
-    public = "smolagents.default_tools"
-    if not cls.__module__.startswith("smolagents."):
-        return None
-    __import__(public)
-    if getattr(sys.modules[public], cls.__name__, None) is not cls:
+    if not cls.__module__.startswith("smolagents.") or not _is_exported(cls):
         return None
     own = f"_{cls.__name__}"
-    code = f"from {public} import {cls.__name__} as {own}\n\n\nclass {cls.__name__}({own}):\n    pass\n"
-    from smolagents.tools.sharing import constructor_arguments
-
+    code = f"from {_EXPORTS} import {cls.__name__} as {own}\n\n\nclass {cls.__name__}({own}):\n    pass\n"
     found: dict[str, Any] = {"name": tool.name, "code": code, "requirements": ["smolagents"]}
     init = constructor_arguments(tool)
     return {**found, "init": init} if init else found
 
 
+def _set_on(tool: Tool) -> dict[str, Any]:
+    """What was set on the object itself, so that its source would not say it."""
+    if isinstance(tool, FunctionTool):
+        like: Any = as_tool(inspect.unwrap(tool.forward))
+        names: Iterable[str] = _OVERRIDDEN
+    else:
+        like = type(tool)
+        # The library's own tools work out the rest when they are made.
+        names = ("name", "description") if _is_exported(like) else _OVERRIDDEN
+        names = [name for name in names if name in vars(tool)]
+    return {name: getattr(tool, name) for name in names if getattr(tool, name) != getattr(like, name, None)}
+
+
+def _is_exported(cls: type) -> bool:
+    """Whether this is a tool of this library, or one that was saved by its name."""
+    own = cls if cls.__module__.startswith("smolagents.") else cls.__mro__[1]
+    if not own.__module__.startswith("smolagents.") or own.__name__ != cls.__name__:
+        return False
+    return getattr(importlib.import_module(_EXPORTS), own.__name__, None) is own
+
+
 def _given(tool: Tool) -> list[str]:
     """Names of the arguments a tool was made with."""
     args, kwargs = tool._made_with
-    if not args and not kwargs:
+    if isinstance(tool, FunctionTool) or (not args and not kwargs):
         return []
     signature = inspect.signature(type(tool).__init__)
     bound = signature.bind(tool, *args, **kwargs).arguments
@@ -104,11 +120,14 @@ def tool_from_dict(data: Any, where: str, arguments: Mapping[str, Any] | None = 
             raise ValueError(f"{where}, tool {name!r}: {key!r} must be a dictionary, not {value!r:.80}")
     try:
         tool = Tool.from_code(data["code"], **{**init, **(arguments or {})})
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"{where}: the tool {name!r} needs the package {error.name!r}, which is not installed: install it, or all "
-            "that requirements.txt lists"
-        ) from error
+    except ImportError as error:
+        ours = _of_this_library(data["code"], name)
+        if ours is None:
+            wanted = f"the package {error.name!r}, which is not installed" if error.name else f"a package: {error}"
+            raise ValueError(
+                f"{where}: the tool {name!r} needs {wanted}. Install it, or all that requirements.txt lists"
+            ) from error
+        tool = ours
     except ToolDefinitionError as error:
         raise ToolDefinitionError(
             f"{where}: the tool {name!r} cannot be made: {error} Arguments that were not saved, such as keys, are given "
@@ -124,3 +143,22 @@ def tool_from_dict(data: Any, where: str, arguments: Mapping[str, Any] | None = 
     if not is_valid_name(tool.name):
         raise ValueError(f"{where}: {tool.name!r} cannot be the name of a tool; use letters, digits and underscores")
     return tool
+
+
+def _of_this_library(code: str, name: Any) -> Tool | None:
+    """The library's present tool in place of a saved copy of an earlier one, which needs what is not installed."""
+    exports = importlib.import_module(_EXPORTS)
+    for class_name in _CLASS.findall(code):
+        cls = getattr(exports, class_name, None)
+        if isinstance(cls, type) and issubclass(cls, Tool) and getattr(cls, "name", None) == name:
+            warnings.warn(
+                f"the saved copy of the tool {name!r} needs a package that is not installed: "
+                f"the {class_name} of this version takes its place",
+                UserWarning,
+                stacklevel=2,
+            )
+            return cls()
+    return None
+
+
+_CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
