@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from smolagents.models.cleaning import TOOL_ROLE_CONVERSIONS, get_clean_message_list
@@ -43,6 +44,13 @@ class Model:
 
     prefers_compact_prompts: bool = False
     """Whether the model does better with short prompts, as small local models do."""
+
+    # Set here too, so that a subclass whose constructor does not call this one works.
+    flatten_messages_as_text: bool = False
+    tool_name_key: str = "name"
+    tool_arguments_key: str = "arguments"
+    model_id: str | None = None
+    kwargs: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,

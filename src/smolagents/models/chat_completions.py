@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from smolagents.models.api import ApiModel
@@ -55,10 +56,8 @@ class ChatCompletionsModel(ApiModel):
         **kwargs: Any,
     ) -> ChatMessage:
         parameters = self._parameters(messages, stop_sequences, response_format, tools_to_call_from, kwargs)
-        try:
+        with self._explaining():
             response = self.retryer(self._create_in_turn, parameters)
-        except Exception as error:
-            raise self._explained(error) from error
         return self._finished(response, stop_sequences)
 
     async def agenerate(
@@ -76,10 +75,8 @@ class ChatCompletionsModel(ApiModel):
         parameters = (
             await in_thread(self._parameters, *prepare) if _has_images(messages) else self._parameters(*prepare)
         )
-        try:
+        with self._explaining():
             response = await self.retryer.acall(self._acreate_in_turn, parameters)
-        except Exception as error:
-            raise self._explained(error) from error
         return self._finished(response, stop_sequences)
 
     def generate_stream(
@@ -102,16 +99,15 @@ class ChatCompletionsModel(ApiModel):
     def _stream(self, parameters: dict[str, Any], cutter: StreamCutter) -> Iterator[ChatMessageStreamDelta]:
         response = None
         try:
-            response = self.retryer(self._create_in_turn, parameters)
-            for chunk in response:
-                delta = cutter.feed(delta_of_chunk(chunk))
-                if delta is not None:
-                    yield delta
+            with self._explaining():
+                response = self.retryer(self._create_in_turn, parameters)
+                for chunk in response:
+                    delta = cutter.feed(delta_of_chunk(chunk))
+                    if delta is not None:
+                        yield delta
             rest = cutter.rest()
             if rest is not None:
                 yield rest
-        except Exception as error:
-            raise self._explained(error) from error
         finally:
             close = getattr(response, "close", None)
             if close is not None:
@@ -137,16 +133,15 @@ class ChatCompletionsModel(ApiModel):
     ) -> AsyncIterator[ChatMessageStreamDelta]:
         response = None
         try:
-            response = await self.retryer.acall(self._acreate_in_turn, parameters)
-            async for chunk in response:
-                delta = cutter.feed(delta_of_chunk(chunk))
-                if delta is not None:
-                    yield delta
+            with self._explaining():
+                response = await self.retryer.acall(self._acreate_in_turn, parameters)
+                async for chunk in response:
+                    delta = cutter.feed(delta_of_chunk(chunk))
+                    if delta is not None:
+                        yield delta
             rest = cutter.rest()
             if rest is not None:
                 yield rest
-        except Exception as error:
-            raise self._explained(error) from error
         finally:
             close = getattr(response, "aclose", None) or getattr(response, "close", None)
             if close is not None:
@@ -193,12 +188,16 @@ class ChatCompletionsModel(ApiModel):
             message.content = remove_content_after_stop_sequences(message.content, stop_sequences)
         return message
 
-    def _explained(self, error: Exception) -> Exception:
-        """The error to raise in the place of an SDK's."""
-        if isinstance(error, AgentGenerationError):
-            return error
-        meaning = self._explain(error)
-        return error if meaning is None else AgentGenerationError(meaning)
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Give the SDK's errors words that say what to do."""
+        try:
+            yield
+        except Exception as error:
+            meaning = self._explain(error)
+            if meaning is None:
+                raise
+            raise AgentGenerationError(" ".join(meaning.split())) from error
 
 
 def message_of_completion(response: Any) -> ChatMessage:

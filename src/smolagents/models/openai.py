@@ -114,6 +114,7 @@ class OpenAIModel(ChatCompletionsModel):
             )
         status = getattr(error, "status_code", None)
         said = getattr(error, "message", None) or str(error)
+        said = said.removeprefix(f"Error code: {status} - ")
         remedy = {
             401: "check the key: the environment variable OPENAI_API_KEY, or api_key",
             403: "this key may not use that model or server",

@@ -9,8 +9,8 @@ from typing import Any
 __all__ = ["constructor_arguments", "without_secrets"]
 
 _SECRET = re.compile(
-    r"(api[-_]?key|access[-_]?key|private[-_]?key|secret|passw(or)?d|credential|authorization|cookie"
-    r"|(^|[-_])(auth|key|token)$|(^|[-_])headers?$|bearer)",
+    r"((api|access|private|account|subscription|master|encryption|signing)[-_]?key|secret|passw(or)?d|passphrase"
+    r"|credential|authorization|cookie|bearer|^key$|(^|[-_])(auth|token)$|(^|[-_])headers?$)",
     re.IGNORECASE,
 )
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")

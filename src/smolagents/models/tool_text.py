@@ -190,6 +190,8 @@ def _why_not(text: str) -> str:
         return f"the reply holds no JSON object: {text[:200]!r}."
     try:
         _DECODER.raw_decode(text, start)
+    except RecursionError:
+        pass
     except ValueError as error:
         place = getattr(error, "pos", start)
         near = text[max(start, place - 20) : place + 20]
