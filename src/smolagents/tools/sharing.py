@@ -10,6 +10,7 @@ import re
 import sys
 import types
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
     from smolagents.tools.base import Tool
     from smolagents.tools.source import SelfContained
 
-__all__ = ["Shareable", "constructor_arguments", "get_tools_definition_code", "tool_source"]
+__all__ = [
+    "Shareable",
+    "constructor_arguments",
+    "get_tools_definition_code",
+    "installed_distributions",
+    "tool_source",
+]
 
 
 class Shareable:
@@ -209,11 +216,18 @@ def _is_json(value: Any) -> bool:
         return False
 
 
-def _requirements(packages: set[str]) -> list[str]:
-    """Names on PyPI of importable packages; "smolagents" always."""
+@lru_cache(maxsize=1)
+def installed_distributions() -> Mapping[str, list[str]]:
+    """Names on PyPI of what holds each importable package. Looked up once: it reads the metadata of all that is
+    installed, which takes about a quarter of a second."""
     from importlib.metadata import packages_distributions
 
-    distributions = packages_distributions()
+    return packages_distributions()
+
+
+def _requirements(packages: set[str]) -> list[str]:
+    """Names on PyPI of importable packages; "smolagents" always."""
+    distributions = installed_distributions()
     names = {distributions.get(package, [package])[0] for package in packages if package != "__main__"}
     return sorted({*names, "smolagents"})
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
+from smolagents.tools.sharing import installed_distributions
+
 __all__ = ["distributions_of", "requirements_of", "requirements_text"]
-
-
-@lru_cache(maxsize=1)
-def _installed() -> Mapping[str, list[str]]:
-    from importlib.metadata import packages_distributions
-
-    return packages_distributions()
 
 
 def distributions_of(modules: Iterable[str]) -> set[str]:
@@ -23,7 +17,7 @@ def distributions_of(modules: Iterable[str]) -> set[str]:
     for module in modules:
         package = module.partition(".")[0]
         if package and package != "*" and package not in sys.stdlib_module_names:
-            names.add(_installed().get(package, [package])[0])
+            names.add(installed_distributions().get(package, [package])[0])
     return names
 
 

@@ -77,7 +77,8 @@ def settings_of(agent: MultiStepAgent) -> tuple[dict[str, Any], list[str]]:
         if value is parameter.empty:
             lost.append(f"{name}, which the agent does not keep as an attribute")
             continue
-        found[name], left_out = scrub(value, name)
+        # A text is the author's own words: where one holds a key, saving stops rather than leave the words out.
+        found[name], left_out = (value, []) if isinstance(value, str) else scrub(value, name)
         lost += left_out
     return found, lost
 
