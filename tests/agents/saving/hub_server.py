@@ -23,9 +23,10 @@ class Space:
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    pull_requests: list[str] = field(default_factory=list)
 
     def commit(self, branch: str, files: dict[str, bytes], message: str) -> str:
-        before = self.commits.get(self.branches.get(branch, self.branches.get("main", "")), {})
+        before = self.commits.get(self.branches.get(branch, ""), {})
         after = {**before, **files}
         self.messages.append(message)
         sha = hashlib.sha1(repr((sorted(after.items()), len(self.messages))).encode()).hexdigest()
@@ -154,13 +155,32 @@ class _Handler(BaseHTTPRequestHandler):
             if each["key"] == "file"
         }
         header = next(each["value"] for each in lines if each["key"] == "header")
-        as_pull_request = "create_pr=1" in urlsplit(self.path).query
-        branch = "refs/pr/1" if as_pull_request else revision
-        sha = self.hub.spaces[repo].commit(branch, files, header["summary"])
-        answer = {"success": True, "commitOid": sha, "commitUrl": f"{self.hub.url}/spaces/{repo}/commit/{sha}"}
-        if as_pull_request:
-            answer["pullRequestUrl"] = f"{self.hub.url}/spaces/{repo}/discussions/1"
-        self.answer(200, answer)
+        sha = self.hub.spaces[repo].commit(revision, files, header["summary"])
+        url = f"{self.hub.url}/spaces/{repo}/commit/{sha}"
+        self.answer(200, {"success": True, "commitOid": sha, "commitUrl": url})
+
+    def discuss(self, body: bytes, repo: str) -> None:
+        asked = json.loads(body)
+        space = self.hub.spaces[repo]
+        assert asked["pullRequest"]
+        space.pull_requests.append(asked["title"])
+        number = len(space.pull_requests)
+        space.branches[f"refs/pr/{number}"] = space.branches["main"]
+        self.answer(200, {"num": number})
+
+    def discussion(self, body: bytes, repo: str, number: str) -> None:
+        details = {
+            "title": self.hub.spaces[repo].pull_requests[int(number) - 1],
+            "num": int(number),
+            "createdAt": "2026-01-01T00:00:00.000Z",
+            "status": "draft",
+            "repo": {"name": repo, "type": "space"},
+            "isPullRequest": True,
+            "changes": {"base": "refs/heads/main"},
+            "filesWithConflicts": [],
+            "events": [],
+        }
+        self.answer(200, details)
 
 
 _REPO = r"(?P<repo>[^/]+/[^/]+)"
@@ -169,6 +189,8 @@ _ROUTES: list[tuple[tuple[str, ...], str, Any]] = [
     (("POST",), "/api/validate-yaml", lambda handler, body: handler.answer(200, {"errors": [], "warnings": []})),
     (("POST",), rf"/api/spaces/{_REPO}/preupload/(?P<revision>.+)", _Handler.preupload),
     (("POST",), rf"/api/spaces/{_REPO}/commit/(?P<revision>.+)", _Handler.commit),
+    (("POST",), rf"/api/spaces/{_REPO}/discussions", _Handler.discuss),
+    (("GET",), rf"/api/spaces/{_REPO}/discussions/(?P<number>\d+)", _Handler.discussion),
     (("GET",), rf"/api/spaces/{_REPO}/tree/(?P<revision>.+)", _Handler.tree),
     (("GET",), rf"/api/spaces/{_REPO}/revision/(?P<revision>.+)", _Handler.info),
     (("GET",), rf"/api/spaces/{_REPO}", _Handler.info),

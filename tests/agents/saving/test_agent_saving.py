@@ -236,7 +236,7 @@ def test_a_model_that_is_a_function_is_asked_for_again() -> None:
     agent = CodeAgent(tools=[], model=answer_one, managed_agents=[middle])
     with pytest.warns(UserWarning, match="model, answer_one, which is not a Model: pass model="):
         data = agent.to_dict()
-    with pytest.raises(ValueError, match="saved without its model, answer_one.*pass model="):
+    with pytest.raises(ValueError, match=r"saved without its model, answer_one.*pass model="):
         CodeAgent.from_dict(data)
     again = CodeAgent.from_dict(data, model=answer_one)
     assert again.run("?") == 1
@@ -362,7 +362,7 @@ def test_secrets_are_never_written(tmp_path: Path) -> None:
         managed_agents=[member],
         executor_kwargs={"api_key": "deep-key-1", "env": {"MY_TOKEN": "plain-but-secret"}, "note": SECRETS[2], "n": 1},
     )
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="without") as said:
         agent.save(tmp_path)
     written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     for secret in SECRETS:
