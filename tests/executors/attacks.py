@@ -279,7 +279,7 @@ ESCAPES = {
     "subclass of the variables": "class V(type(globals())):\n    def f(self): return self._Variables__space\n"
     "found(V({}).f())",
     "stack of a task": "import asyncio\nasync def f():\n    return asyncio.current_task().get_stack()[0].f_globals\nfound(await f())",
-    "subprocess of a loop": "import asyncio\nfound(asyncio.new_event_loop().subprocess_shell)",
+    "subprocess of a loop": "import asyncio\nloop = asyncio.new_event_loop()\ntry:\n    found(loop.subprocess_shell)\nfinally:\n    loop.close()",
     "submodule of asyncio": "import asyncio.events\nfound(asyncio.events.subprocess)",
     "pandas template": "import pandas as pd\nfound(pd.DataFrame({'a': [1]}).style.env)",
 }

@@ -414,3 +414,23 @@ def test_an_interrupt_of_the_user_reaches_the_host(executor):
         executor("try:\n    wait()\nexcept BaseException:\n    pass")
     assert executor("try:\n    raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n    r = 1\nr").output == 1
     assert isinstance(failure(executor, "raise SystemExit(1)").__cause__, SystemExit)
+
+
+def test_many_threads_compile_at_once():
+    failures = []
+
+    def work(number):
+        executor = LocalPythonExecutor([])
+        for turn in range(40):
+            nested = "(" * 30 + str(number) + ")" * 30
+            try:
+                assert executor(f"x{turn} = [{nested}] * {turn + 1}\nlen(x{turn})").output == turn + 1
+            except Exception as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []

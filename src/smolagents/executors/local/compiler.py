@@ -50,6 +50,22 @@ def _syntax_error(source: str, error: SyntaxError) -> InterpreterError:
     return InterpreterError(f"{message}{type(error).__name__}: {error.msg}")
 
 
+def _parse(source: str, filename: str) -> ast.Module:
+    """The syntax tree of `source`.
+
+    Up to 3.11.7 and 3.12.1 the interpreter keeps one depth counter for all threads, and says SystemError when two
+    parse at a time (https://github.com/python/cpython/issues/106905); trying again is all it takes.
+    """
+    for _ in range(20):
+        try:
+            tree: ast.Module = compile(source, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)  # type: ignore[assignment]
+        except SystemError as error:
+            failure = error
+            continue
+        return tree
+    raise failure
+
+
 def _verify(code: CodeType) -> None:
     """Look at the finished code once more, so that no kind of syntax slips past the tree's guards."""
     if not NEVER_NATIVE.isdisjoint(code.co_names):
@@ -77,7 +93,7 @@ def compile_guarded(source: str) -> CompiledCode:
         with warnings.catch_warnings() if _may_warn(source) else _NOTHING:
             if _may_warn(source):
                 warnings.simplefilter("ignore")
-            tree: ast.Module = compile(source, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)  # type: ignore[assignment]
+            tree = _parse(source, filename)
             bound = guard_tree(tree)
             code = compile(tree, filename, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
@@ -86,7 +102,7 @@ def compile_guarded(source: str) -> CompiledCode:
         lines = source.splitlines()
         text = lines[error.line - 1].strip() if 0 < error.line <= len(lines) else ""
         raise InterpreterError(f"Code was refused, line {error.line}:\n    {text}\n{error.message}") from None
-    except (ValueError, RecursionError, MemoryError, OverflowError, UnicodeError) as error:
+    except (ValueError, RecursionError, MemoryError, OverflowError, SystemError) as error:
         raise InterpreterError(f"Code could not be compiled: {type(error).__name__}: {error}") from None
     _verify(code)
     compiled = CompiledCode(
