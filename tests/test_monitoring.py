@@ -14,7 +14,7 @@ import timeit
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.panel import Panel
@@ -158,6 +158,7 @@ def test_colours_in_a_text_are_dropped_and_line_ends_made_one_kind():
     assert clean("\x1b[1;31mred\x1b[0m\r\nnext\rover") == "red\nnext\nover"
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(st.characters(exclude_categories=[]), max_size=200))
 def test_any_text_can_be_written_anywhere(text):
     cleaned = clean(text)
