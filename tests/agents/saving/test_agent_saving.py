@@ -394,3 +394,22 @@ def test_a_key_inside_a_text_stops_the_saving(where: str, tmp_path: Path) -> Non
 def test_names_that_only_resemble_secrets_are_saved() -> None:
     agent = CodeAgent(tools=[], model=scripted(), executor_kwargs={"max_tokens": 5, "keyboard": "de"})
     assert agent.to_dict()["executor_kwargs"] == {"max_tokens": 5, "keyboard": "de"}
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800 beside \U00010000", "\x85", "\ufeff", "a\r\nb\r", "  a\n b\n\n", "\x07", "yes", "# no comment"]
+)
+def test_prompts_of_odd_characters_come_back_as_they_were(text: str, tmp_path: Path) -> None:
+    agent = CodeAgent(tools=[], model=scripted(), instructions=text)
+    agent.prompt_templates["planning"]["plan"] = text
+    agent.prompt_templates["system_prompt"] = f"\U0001f680 {text}\n{text}"
+    agent.save(tmp_path)
+    assert CodeAgent.from_folder(tmp_path).prompt_templates == agent.prompt_templates
+    assert CodeAgent.from_folder(tmp_path).instructions == text
+
+
+def test_prompts_are_written_for_people(tmp_path: Path) -> None:
+    CodeAgent(tools=[], model=scripted()).save(tmp_path)
+    text = (tmp_path / "prompts.yaml").read_text()
+    assert "system_prompt: |" in text
+    assert "\\n" not in text

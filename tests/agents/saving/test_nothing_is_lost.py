@@ -109,8 +109,8 @@ print("FOUND" + json.dumps([agent.to_dict() for agent in agents]))
 """
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(agents(), min_size=12, max_size=12))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(agents(), min_size=15, max_size=15))
 def test_an_agent_is_the_same_in_a_fresh_process(fresh_python: Callable[..., str], made: list[MultiStepAgent]) -> None:
     with tempfile.TemporaryDirectory() as name:
         saved = []
@@ -121,7 +121,7 @@ def test_an_agent_is_the_same_in_a_fresh_process(fresh_python: Callable[..., str
     assert found == json.loads(json.dumps(saved))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(agents(depth=2))
 def test_an_agent_is_the_same_after_a_round_through_a_folder(agent: MultiStepAgent) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -88,7 +88,7 @@ def _yaml(templates: Mapping[str, Any]) -> str:
             return str(written)
     except yaml.YAMLError:
         pass
-    return json.dumps(plain, indent=2)  # which is YAML too
+    return str(yaml.safe_dump(plain, default_style='"', sort_keys=False))  # every odd character escaped
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
