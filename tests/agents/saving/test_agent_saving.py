@@ -391,6 +391,25 @@ def test_a_key_inside_a_text_stops_the_saving(where: str, tmp_path: Path) -> Non
     assert not (tmp_path / "agent").exists()
 
 
+def test_arguments_of_tools_that_only_resemble_secrets_are_saved() -> None:
+    class Counting(Tool):
+        name = "counting"
+        description = "Counts."
+        inputs = {}
+        output_type = "string"
+
+        def __init__(self, max_tokens: int, **kwargs: Any) -> None:
+            self.made_with = (max_tokens, kwargs)
+            super().__init__()
+
+        def forward(self) -> str:
+            return repr(self.made_with)
+
+    agent = CodeAgent(tools=[Counting(5, keyboard=["de"], sizes=(1, 2))], model=scripted())
+    again = CodeAgent.from_dict(agent.to_dict())
+    assert again.tools["counting"]() == "(5, {'keyboard': ['de'], 'sizes': [1, 2]})"
+
+
 def test_names_that_only_resemble_secrets_are_saved() -> None:
     agent = CodeAgent(tools=[], model=scripted(), executor_kwargs={"max_tokens": 5, "keyboard": "de"})
     assert agent.to_dict()["executor_kwargs"] == {"max_tokens": 5, "keyboard": "de"}

@@ -14,7 +14,6 @@ from smolagents.tools.base import Tool
 from smolagents.tools.decorator import FunctionTool
 from smolagents.tools.decorator import tool as as_tool
 from smolagents.tools.errors import ToolDefinitionError
-from smolagents.tools.sharing import constructor_arguments
 from smolagents.tools.source import is_valid_name
 
 __all__ = ["tool_from_dict", "tool_to_dict"]
@@ -39,9 +38,8 @@ def tool_to_dict(tool: Any) -> tuple[dict[str, Any], list[str]]:
             "derive its class from smolagents.Tool, or decorate its function with @tool"
         )
     data = _reference(tool) or tool.to_dict()
-    init, left_out = scrub(data.pop("init", {}), f"tools[{tool.name!r}]")
-    given = _given(tool)
-    left_out += [f"tools[{tool.name!r}][{name!r}]" for name in given if name not in init]
+    data.pop("init", None)
+    init, left_out = scrub(_given(tool), f"tools[{tool.name!r}]")
     if init:
         data["init"] = init
     plain, lost = scrub(_set_on(tool), f"tools[{tool.name!r}]")
@@ -57,9 +55,7 @@ def _reference(tool: Tool) -> dict[str, Any] | None:
         return None
     own = f"_{cls.__name__}"
     code = f"from {_EXPORTS} import {cls.__name__} as {own}\n\n\nclass {cls.__name__}({own}):\n    pass\n"
-    found: dict[str, Any] = {"name": tool.name, "code": code, "requirements": ["smolagents"]}
-    init = constructor_arguments(tool)
-    return {**found, "init": init} if init else found
+    return {"name": tool.name, "code": code, "requirements": ["smolagents"]}
 
 
 def _set_on(tool: Tool) -> dict[str, Any]:
@@ -83,18 +79,19 @@ def _is_exported(cls: type) -> bool:
     return getattr(importlib.import_module(_EXPORTS), own.__name__, None) is own
 
 
-def _given(tool: Tool) -> list[str]:
-    """Names of the arguments a tool was made with."""
+def _given(tool: Tool) -> dict[str, Any]:
+    """The arguments a tool was made with, by name."""
     args, kwargs = tool._made_with
     if isinstance(tool, FunctionTool) or (not args and not kwargs):
-        return []
+        return {}
     signature = inspect.signature(type(tool).__init__)
     bound = signature.bind(tool, *args, **kwargs).arguments
-    names: list[str] = []
+    found: dict[str, Any] = {}
     for parameter in list(signature.parameters.values())[1:]:
-        if parameter.name in bound:
-            names += bound[parameter.name] if parameter.kind is parameter.VAR_KEYWORD else [parameter.name]
-    return names
+        if parameter.name in bound and parameter.kind is not parameter.VAR_POSITIONAL:
+            value = bound[parameter.name]
+            found.update(value if parameter.kind is parameter.VAR_KEYWORD else {parameter.name: value})
+    return found
 
 
 def tool_from_dict(data: Any, where: str, arguments: Mapping[str, Any] | None = None) -> Tool:
