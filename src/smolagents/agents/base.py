@@ -116,7 +116,6 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         self.tools: dict[str, Any] = self._tools_by_name(tools, add_base_tools)
         self._custom_templates = None if prompt_templates is None else copy_templates(prompt_templates)
         self.logger = AgentLogger(level=verbosity_level) if logger is None else logger
-        self.reporter = Reporter(self.logger)
         self.step_callbacks = callback_registry(step_callbacks)
         self.stream_outputs = False
         self._initial_state: dict[str, Any] = {}
@@ -148,6 +147,15 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         if self._adapted is None or self._adapted[0] is not given:
             self._adapted = (given, as_model(given))
         return self._adapted[1]
+
+    @property
+    def logger(self) -> AgentLogger:
+        """Where the agent shows its work."""
+        return self.reporter.logger
+
+    @logger.setter
+    def logger(self, logger: AgentLogger) -> None:
+        self.reporter = Reporter(logger)
 
     @property
     def prompt_templates(self) -> PromptTemplates:
@@ -388,8 +396,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         run.outcome = "interrupted" if stopped else "error"
         with contextlib.suppress(AttributeError):  # of an exception with slots; the memory still has it all
             error.run_result = run.result(time.time())  # type: ignore[attr-defined]
-        if isinstance(error, Exception):
-            self.reporter.failed(run, error)
+        self.reporter.ended(run, error)
 
     def _leave(self, run: Run) -> None:
         with self._lock:
@@ -397,6 +404,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
             self._active = [other for other in self._active if other is not run]
             superseded = self._latest is not run
         run.detach()
+        self.reporter.ended(run)
         if superseded:
             self._release(run)
 

@@ -52,8 +52,7 @@ def drive(flow: Flow, run: Run) -> Generator[Any, None, Any]:
                         reply = yield from _stream(request, run)
                     else:
                         model = run.agent._engine()
-                        with run.agent.reporter.thinking(run):
-                            reply = _on_behalf(run, partial(model.generate, request.messages, **request.arguments))
+                        reply = _on_behalf(run, partial(model.generate, request.messages, **request.arguments))
                 elif type(request) is CallTools:
                     yield from _call_tools(request, run)
                 elif type(request) is Invoke:
@@ -177,8 +176,7 @@ async def adrive(flow: Flow, run: Run) -> AsyncGenerator[Any, None]:
                         reply = agglomerate_stream_deltas(deltas)
                     else:
                         call = partial(run.agent._engine().agenerate, request.messages, **request.arguments)
-                        with run.agent.reporter.thinking(run):
-                            reply = await _or_interrupt(run, _on_behalf(run, call))
+                        reply = await _or_interrupt(run, _on_behalf(run, call))
                 elif type(request) is CallTools:
                     async for event in _acall_tools(request, run):
                         observe(run, event)

@@ -25,12 +25,14 @@ class LatestRun:
     _idle_memory: AgentMemory | None
     _idle_monitor: Monitor | None
     _model: Any
-    logger: AgentLogger
 
     if TYPE_CHECKING:
 
         @property
         def system_prompt(self) -> str: ...
+
+        @property
+        def logger(self) -> AgentLogger: ...
 
     def _shown(self) -> Run | None:
         """The run that `memory` and the like show: the one that is calling, if it is this agent's; else the latest."""

@@ -1,25 +1,27 @@
-"""Showing a run as it happens: turns its events into lines and panels of the logger."""
+"""Showing runs as they happen: each step's thought, action, outcome and errors, and one live line in between."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import contextlib
+import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from smolagents.agents.loop import StepStarted
-from smolagents.agents.run import ActionOutput, ToolOutput
+from smolagents.agents.run import ToolOutput
 from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep, TaskStep, ToolCall
-from smolagents.monitoring import AgentLogger, LogLevel
+from smolagents.monitoring import YELLOW_HEX, AgentLogger, LogLevel
+from smolagents.types.messages import ChatMessageStreamDelta
 
 if TYPE_CHECKING:
     from smolagents.agents.run import Run
+    from smolagents.monitoring.live import Activity
 
 __all__ = ["Reporter"]
 
-_NOTHING = nullcontext()
-
 
 class Reporter:
-    """Shows the events of an agent's runs.
+    """Shows the events of an agent's runs. A failure to show one is no failure of the run.
 
     Args:
         logger: Where they are shown.
@@ -29,56 +31,129 @@ class Reporter:
         self.logger = logger
 
     def observe(self, run: Run, event: Any) -> None:
-        """Show an event. A failure to show is no failure of the run."""
-        if self.logger.level < LogLevel.ERROR:
+        """Show an event."""
+        level = self.logger.level
+        if level < LogLevel.ERROR:
             return
         try:
-            self._show(run, event)
+            if level == LogLevel.ERROR:
+                if type(event) is ActionStep and event.error is not None:
+                    self.logger.log_error(str(event.error))
+                return
+            view = run.view
+            if view is None:
+                view = run.view = _RunView(run, self.logger)
+            view.show(event)
         except Exception:
-            import logging
-
             logging.getLogger("smolagents").exception("an event could not be shown")
 
-    def _show(self, run: Run, event: Any) -> None:
-        logger = self.logger
+    def ended(self, run: Run, error: BaseException | None = None) -> None:
+        """A run is over: take the live line away, and say why it ended unless its last step has said so."""
+        if run.view is not None:
+            run.view.close()
+        if not isinstance(error, Exception) or self.logger.level < LogLevel.ERROR:
+            return
+        steps = run.memory.steps
+        if not (steps and getattr(steps[-1], "error", None) is not None):
+            self.logger.log_error(f"{type(error).__name__}: {error}")
+
+
+class _RunView:
+    """The screen's side of one run."""
+
+    def __init__(self, run: Run, logger: AgentLogger) -> None:
+        self.run = run
+        self.logger = logger
+        tags = getattr(run.agent, "code_block_tags", None)
+        self._opening = tags[0] if tags else None
+        self._live = contextlib.ExitStack()
+        self._activity: Activity | None = None
+        self._reply = ""
+        self._thought_shown = False
+        self._messages_shown = 0
+
+    def close(self) -> None:
+        self._activity = None
+        self._live.close()
+
+    def show(self, event: Any) -> None:
         kind = type(event)
-        if kind is ActionStep:
-            if event.error is not None:
-                logger.log_error(str(event.error))
+        if kind is ChatMessageStreamDelta:
+            self._reply += event.content or ""
+            if self._activity is not None:
+                self._activity.write(event.content or event.reasoning_content or "")
             return
-        if logger.level < LogLevel.INFO:
-            return
+        self.close()
         if kind is StepStarted:
-            logger.log_rule(f"Step {event.number}" if event.kind is ActionStep else "Planning", level=LogLevel.INFO)
-        elif kind is TaskStep:
-            model = run.agent.model
-            name = getattr(model, "model_id", None)
-            subtitle = type(model).__name__ + (f" - {name}" if name else "")
-            logger.log_task(event.task.strip(), subtitle, title=run.agent.name, level=LogLevel.INFO)
+            self._start(event)
         elif kind is ToolCall:
-            if event.name == "python_interpreter" and isinstance(event.arguments, str):
-                logger.log_code("Executing parsed code:", event.arguments, level=LogLevel.INFO)
-            else:
-                logger.log(f"Calling tool: '{event.name}' with arguments: {event.arguments}", level=LogLevel.INFO)
+            self._call(event)
         elif kind is ToolOutput:
             if not event.is_final_answer:
-                logger.log(f"Observations: {event.observation}", level=LogLevel.INFO)
+                self.logger.log_output(event.observation, f"Output of {event.tool_call.name}")
+        elif kind is ActionStep:
+            self._finish(event)
         elif kind is PlanningStep:
-            logger.log_markdown(event.plan, title="Plan", level=LogLevel.INFO)
+            self._sent(event)
+            self.logger.log_markdown(event.plan, title="Plan")
+        elif kind is TaskStep:
+            model = self.run.agent.model
+            name = getattr(model, "model_id", None)
+            subtitle = type(model).__name__ + (f" - {name}" if name else "")
+            self.logger.log_task(event.task.strip(), subtitle, title=self.run.agent.name)
         elif kind is FinalAnswerStep:
-            logger.log(f"Final answer: {event.output}", level=LogLevel.INFO, style="bold #d4b702")
-        elif kind is ActionOutput:
-            pass
+            self.logger.log_output(event.output, "Final answer", style=f"bold {YELLOW_HEX}", fold=False)
 
-    def thinking(self, run: Run) -> AbstractContextManager[Any]:
-        """What is shown while the model thinks."""
-        if self.logger.level < LogLevel.INFO:
-            return _NOTHING
-        return self.logger.status("Thinking…")
+    def _start(self, event: StepStarted) -> None:
+        self._reply = ""
+        self._thought_shown = False
+        planning = event.kind is PlanningStep
+        self.logger.log_rule("Planning" if planning else f"Step {event.number}")
+        label = "Planning…" if planning else "Thinking…"
+        self._activity = self._live.enter_context(self.logger.stream(label, keep=False))
 
-    def failed(self, run: Run, error: Exception) -> None:
-        """Show why a run ended early, unless its last step has shown it."""
-        steps = run.memory.steps
-        if self.logger.level < LogLevel.ERROR or (steps and getattr(steps[-1], "error", None) is not None):
+    def _thought(self, reply: str) -> None:
+        if self._thought_shown:
             return
-        self.logger.log_error(f"{type(error).__name__}: {error}")
+        thought = re.split(self._opening, reply, maxsplit=1)[0] if self._opening else reply
+        thought = re.sub(r"^\s*thoughts?:\s*", "", thought, flags=re.IGNORECASE).strip()
+        if thought and not thought.startswith("{"):
+            self._thought_shown = True
+            self.logger.log_markdown(thought, title="Thought")
+
+    def _call(self, call: ToolCall) -> None:
+        self._thought(self._reply)
+        if call.name == "python_interpreter" and isinstance(call.arguments, str):
+            self.logger.log_code("Code", call.arguments)
+            label = "Running the code…"
+        else:
+            arguments = call.arguments
+            if isinstance(arguments, dict):
+                arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+            self.logger.log_code("Tool call", f"{call.name}({arguments})")
+            label = f"Running {call.name}…"
+        self._live.enter_context(self.logger.status(label))
+
+    def _finish(self, step: ActionStep) -> None:
+        self._sent(step)
+        self._thought(step.model_output if isinstance(step.model_output, str) else "")
+        images = len(step.observations_images or ())
+        if images or (step.observations and step.code_action is not None):
+            self.logger.log_output(_printed(step.observations or ""), "Output", images=images)
+        if step.error is not None:
+            self.logger.log_error(str(step.error))
+
+    def _sent(self, step: ActionStep | PlanningStep) -> None:
+        if self.logger.level < LogLevel.DEBUG:
+            return
+        messages = list(step.model_input_messages or ())
+        # The conversation only grows: what an earlier step has shown is not shown again.
+        known = self._messages_shown if isinstance(step, ActionStep) else 0
+        self.logger.log_messages(messages[known:])
+        if isinstance(step, ActionStep):
+            self._messages_shown = len(messages)
+
+
+def _printed(observations: str) -> str:
+    """The observation as a person wants it: without the heading that tells the model what it is."""
+    return re.sub(r"\A(?:Execution logs|Observations?):\s*\n?", "", observations)

@@ -148,6 +148,8 @@ class Run:
         self.usage: TokenUsage | None = TokenUsage(0, 0)
         self.first_step = len(memory.steps)
         self.active = False
+        self.view: Any = None
+        """What shows this run on a screen, if anything does."""
         self.interrupted = threading.Event()
         self._listeners: list[Callable[[], object]] = []
         self._lock = threading.Lock()

@@ -8,7 +8,6 @@ from typing import Any
 from smolagents.cli.model_choice import choose_model, load_model
 from smolagents.cli.problems import CliError, explain
 from smolagents.cli.toolbox import check_imports, load_tools
-from smolagents.cli.view import RunView
 from smolagents.monitoring import AgentLogger, LogLevel
 from smolagents.types.errors import AgentGenerationError
 
@@ -20,7 +19,7 @@ class Session:
 
     Args:
         agent: The agent.
-        logger: The screen. The agent has a silent logger of its own, since its events are shown here.
+        logger: The screen, the same that the agent shows its steps on.
         api_base: Address of the model's server, to name it when it cannot be reached.
     """
 
@@ -38,30 +37,31 @@ class Session:
             CliError: the model could not answer.
             KeyboardInterrupt: the user stopped it; what was done is shown first.
         """
-        agent = self.agent
         self.solved = False
-        model = agent.model
-        model_id = getattr(model, "model_id", None)
-        kind = type(model).__name__
-        self.logger.log_task(task, f"{kind} - {model_id}" if model_id else kind, agent.name)
-        tags = getattr(agent, "code_block_tags", None)
-        view = RunView(self.logger, tags[0] if tags else None)
-        output: Any = None
-        events = agent.run(task, stream=True, reset=reset)
         try:
-            with view:
-                for event in events:
-                    view.show(event)
-                    output = getattr(event, "output", None)
-        except KeyboardInterrupt:
-            events.close()
-            self.logger.log(f"Stopped after {view.summary()}.", style="bold")
+            result = self.agent.run(task, reset=reset, return_full_result=True)
+        except KeyboardInterrupt as stop:
+            self.logger.log(f"Stopped after {summary(getattr(stop, 'run_result', None))}.", style="bold")
             raise
         except AgentGenerationError as error:
             raise CliError(explain(error, self.api_base)) from error
-        self.solved = not view.out_of_steps
-        view.answer(output)
-        return output
+        self.solved = result.state == "success"
+        self.logger.log(summary(result), style="dim")
+        return result.output
+
+
+def summary(result: Any) -> str:
+    """What a run took, in words."""
+    if result is None:
+        return "no steps"
+    steps = sum("step_number" in step for step in result.steps)
+    usage = result.token_usage
+    tokens = (
+        "tokens unknown"
+        if usage is None
+        else f"{usage.input_tokens:,} input and {usage.output_tokens:,} output tokens"
+    )
+    return f"{steps} step{'' if steps == 1 else 's'}, {result.timing.duration:.1f} seconds, {tokens}"
 
 
 def make_session(
@@ -93,24 +93,26 @@ def make_session(
     authorized = check_imports(imports)
     loaded = [one for tool in tools for one in (load_tools([tool]) if isinstance(tool, str) else [tool])]
     try:
-        agent = _make_agent(action_type, loaded, model, authorized, max_steps)
+        logger = AgentLogger(level=verbosity_level)
+        agent = _make_agent(action_type, loaded, model, authorized, max_steps, logger)
     except (ImportError, TypeError, ValueError) as error:
         raise CliError(str(error)) from error
     agent.stream_outputs = callable(getattr(model, "generate_stream", None))
-    return Session(agent, AgentLogger(level=verbosity_level), api_base)
+    return Session(agent, logger, api_base)
 
 
-def _make_agent(action_type: str, tools: list[Any], model: Any, imports: list[str], max_steps: int) -> Any:
-    silent = AgentLogger(level=LogLevel.OFF)
+def _make_agent(
+    action_type: str, tools: list[Any], model: Any, imports: list[str], max_steps: int, logger: AgentLogger
+) -> Any:
     if action_type == "code":
         from smolagents.agents import CodeAgent
 
         return CodeAgent(
-            tools=tools, model=model, additional_authorized_imports=imports, max_steps=max_steps, logger=silent
+            tools=tools, model=model, additional_authorized_imports=imports, max_steps=max_steps, logger=logger
         )
     from smolagents.agents import ToolCallingAgent
 
-    return ToolCallingAgent(tools=tools, model=model, max_steps=max_steps, logger=silent)
+    return ToolCallingAgent(tools=tools, model=model, max_steps=max_steps, logger=logger)
 
 
 def run_smolagent(
