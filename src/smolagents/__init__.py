@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from smolagents.agents.parsing import extract_code_from_text, parse_code_blobs
     from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
     from smolagents.agents.saving.app import create_agent_gradio_app_template
-    from smolagents.agents.saving.hub import from_hub
     from smolagents.agents.templates import (
         FinalAnswerPromptTemplate,
         ManagedAgentPromptTemplate,
@@ -50,6 +49,10 @@ if TYPE_CHECKING:
     from smolagents.models.api import ApiModel
     from smolagents.models.base import REMOVE_PARAMETER, Model
     from smolagents.models.cleaning import get_clean_message_list
+    from smolagents.models.default import default_model
+    from smolagents.models.huggingface import InferenceClientModel
+    from smolagents.models.llama_cpp import LlamaCppModel
+    from smolagents.models.openai import OpenAIModel, OpenAIServerModel
     from smolagents.models.tool_text import parse_json_if_needed
     from smolagents.monitoring.levels import LogLevel
     from smolagents.monitoring.logger import AgentLogger
@@ -123,7 +126,9 @@ __all__ = [
     "FinalAnswerStep",
     "FinalAnswerTool",
     "GoogleSearchTool",
+    "InferenceClientModel",
     "InterpreterError",
+    "LlamaCppModel",
     "LocalPythonExecutor",
     "LogLevel",
     "ManagedAgentPromptTemplate",
@@ -133,6 +138,8 @@ __all__ = [
     "Model",
     "Monitor",
     "MultiStepAgent",
+    "OpenAIModel",
+    "OpenAIServerModel",
     "PipelineTool",
     "PlanningPromptTemplate",
     "PlanningStep",
@@ -157,10 +164,10 @@ __all__ = [
     "agglomerate_stream_deltas",
     "as_model",
     "create_agent_gradio_app_template",
+    "default_model",
     "evaluate_python_code",
     "extract_code_from_text",
     "fix_final_answer_code",
-    "from_hub",
     "get_clean_message_list",
     "handle_agent_output_types",
     "interactive_mode",
@@ -212,7 +219,9 @@ __getattr__, __dir__ = lazy_exports(
         "FinalAnswerStep": "smolagents.memory",
         "FinalAnswerTool": "smolagents.tools.final_answer",
         "GoogleSearchTool": "smolagents.tools.google_search",
+        "InferenceClientModel": "smolagents.models.huggingface",
         "InterpreterError": "smolagents.executors.local.errors",
+        "LlamaCppModel": "smolagents.models.llama_cpp",
         "LocalPythonExecutor": "smolagents.executors.local.executor",
         "LogLevel": "smolagents.monitoring.levels",
         "ManagedAgentPromptTemplate": "smolagents.agents.templates",
@@ -222,6 +231,8 @@ __getattr__, __dir__ = lazy_exports(
         "Model": "smolagents.models.base",
         "Monitor": "smolagents.monitoring.monitor",
         "MultiStepAgent": "smolagents.agents.base",
+        "OpenAIModel": "smolagents.models.openai",
+        "OpenAIServerModel": "smolagents.models.openai",
         "PipelineTool": "smolagents.tools.pipeline",
         "PlanningPromptTemplate": "smolagents.agents.templates",
         "PlanningStep": "smolagents.memory",
@@ -245,11 +256,11 @@ __getattr__, __dir__ = lazy_exports(
         "WikipediaSearchTool": "smolagents.tools.wikipedia",
         "agglomerate_stream_deltas": "smolagents.types.messages",
         "as_model": "smolagents.models.adapting",
+        "create_agent_gradio_app_template": "smolagents.agents.saving.app",
+        "default_model": "smolagents.models.default",
         "evaluate_python_code": "smolagents.executors.local.evaluate",
         "extract_code_from_text": "smolagents.agents.parsing",
         "fix_final_answer_code": "smolagents.executors.local.evaluate",
-        "create_agent_gradio_app_template": "smolagents.agents.saving.app",
-        "from_hub": "smolagents.agents.saving.hub",
         "get_clean_message_list": "smolagents.models.cleaning",
         "handle_agent_output_types": "smolagents.types.agent_types",
         "interactive_mode": "smolagents.cli.interactive",
