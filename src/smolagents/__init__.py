@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from smolagents.agents.parsing import extract_code_from_text, parse_code_blobs
     from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
     from smolagents.agents.saving.app import create_agent_gradio_app_template
+    from smolagents.agents.saving.hub import from_hub
     from smolagents.agents.templates import (
         FinalAnswerPromptTemplate,
         ManagedAgentPromptTemplate,
@@ -168,6 +169,7 @@ __all__ = [
     "evaluate_python_code",
     "extract_code_from_text",
     "fix_final_answer_code",
+    "from_hub",
     "get_clean_message_list",
     "handle_agent_output_types",
     "interactive_mode",
@@ -261,6 +263,7 @@ __getattr__, __dir__ = lazy_exports(
         "evaluate_python_code": "smolagents.executors.local.evaluate",
         "extract_code_from_text": "smolagents.agents.parsing",
         "fix_final_answer_code": "smolagents.executors.local.evaluate",
+        "from_hub": "smolagents.agents.saving.hub",
         "get_clean_message_list": "smolagents.models.cleaning",
         "handle_agent_output_types": "smolagents.types.agent_types",
         "interactive_mode": "smolagents.cli.interactive",
