@@ -118,19 +118,19 @@ def test_leaving_a_stream_stops_the_engine(tiny_model):
     assert _engine_threads_end()
 
     async def main():
-        began = asyncio.Event()
+        seen = 0
 
         async def consume():
+            nonlocal seen
             async for _ in tiny_model.agenerate_stream(user("x"), **endless):
-                began.set()
+                seen += 1
+                asyncio.current_task().cancel()
 
-        task = asyncio.create_task(consume())
-        await began.wait()
-        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await task
+            await asyncio.create_task(consume())
+        return seen
 
-    asyncio.run(main())
+    assert asyncio.run(main()) < 1000
     assert _engine_threads_end()
 
 
@@ -182,6 +182,11 @@ def test_models_with_equal_settings_share_one_engine(tiny_gguf):
     with pytest.raises(AgentGenerationError, match="closed"):
         second.generate(user("x"))
     assert time.monotonic() - start < 5
+
+
+def test_models_are_loaded_and_freed_at_once(tiny_gguf):
+    for n_ctx in range(256, 276):
+        LlamaCppModel(tiny_gguf, n_threads=1, n_ctx=n_ctx).close()
 
 
 def test_it_is_made_again_from_its_dictionary(tiny_gguf):

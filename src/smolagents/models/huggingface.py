@@ -72,6 +72,19 @@ class InferenceClientModel(ChatCompletionsModel):
         }
         return {name: value for name, value in arguments.items() if value is not None}
 
+    def _call_arguments(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of the client's method; parameters that it does not name go into the request's body."""
+        arguments = {name: value for name, value in parameters.items() if name in _PARAMETERS}
+        further = {name: value for name, value in parameters.items() if name not in _PARAMETERS}
+        if further:
+            arguments["extra_body"] = {**further, **(arguments.get("extra_body") or {})}
+        form = arguments.get("response_format")
+        if self.base_url and isinstance(form, dict) and form.get("type") == "json_schema":
+            # For a server by URL the client would write the schema as only one kind of server reads it.
+            schema = form["json_schema"]["schema"]
+            arguments["response_format"] = {"type": "json_object", "value": schema, "schema": schema}
+        return arguments
+
     def _check_token(self) -> None:
         """Say what is missing before the network is asked."""
         if self.base_url or self._token or not self._own_client or self.client_kwargs:
@@ -86,7 +99,7 @@ class InferenceClientModel(ChatCompletionsModel):
 
     def _create(self, parameters: dict[str, Any]) -> Any:
         self._check_token()
-        arguments = _arguments(parameters)
+        arguments = self._call_arguments(parameters)
         if not arguments.get("stream"):
             return self.client.chat_completion(**arguments)
         # The client holds the connections of its streams until it is closed, so each stream has a client of its own.
@@ -102,7 +115,7 @@ class InferenceClientModel(ChatCompletionsModel):
         from huggingface_hub import AsyncInferenceClient
 
         self._check_token()
-        arguments = _arguments(parameters)
+        arguments = self._call_arguments(parameters)
         client: Any = AsyncInferenceClient(**self._client_arguments())
         try:
             answer = await client.chat_completion(**arguments)
@@ -162,15 +175,6 @@ _PARAMETERS = frozenset(
         "extra_body",
     ]
 )
-
-
-def _arguments(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of the client's method; parameters that it does not name go into the request's body."""
-    arguments = {name: value for name, value in parameters.items() if name in _PARAMETERS}
-    further = {name: value for name, value in parameters.items() if name not in _PARAMETERS}
-    if further:
-        arguments["extra_body"] = {**further, **(arguments.get("extra_body") or {})}
-    return arguments
 
 
 class _Stream:

@@ -211,8 +211,12 @@ def _load(settings: EngineSettings) -> Any:
     if sys.platform != "win32":
         directory = tempfile.mkdtemp(prefix="sa-", dir="/tmp" if os.path.isdir("/tmp") else None)
         params.hostnames = [os.path.join(directory, "s.sock")]
+    params.endpoint_metrics = True
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
+        # Freed before its loop has begun to run, the binding waits for that loop for ever. An answer shows that it runs.
+        server.handle_metrics()
+        return server
     except RuntimeError as error:
         raise AgentGenerationError(
             f"llama.cpp could not load {settings.path}: {error} "

@@ -15,8 +15,8 @@ __all__ = ["get_tool_call_from_text", "get_tool_calls_from_text", "parse_json_bl
 
 _NAME_KEYS = ("name", "tool_name", "tool", "function_name", "function", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "tool_arguments", "input", "action_input")
-_MAX_STARTS = 200
-"""Braces that are tried as the start of a value, so that a reply of nothing but braces costs no quadratic time."""
+_MAX_FAILURES = 40
+"""Brackets that may turn out to be no start of a value, so that a reply of nothing but braces costs little time."""
 
 
 def parse_json_if_needed(arguments: Any) -> Any:
@@ -126,8 +126,8 @@ _START = re.compile(r"[{\[]")
 
 def _values(text: str) -> Iterator[tuple[Any, int]]:
     """The objects and lists written in a text, outermost ones only, each with its position."""
-    position = 0
-    for _ in range(_MAX_STARTS):
+    position = failures = 0
+    while failures < _MAX_FAILURES:
         found = _START.search(text, position)
         if found is None:
             return
@@ -135,6 +135,7 @@ def _values(text: str) -> Iterator[tuple[Any, int]]:
         read = _read_at(text, start)
         if read is None:
             position = start + 1
+            failures += 1
         else:
             yield read[0], start
             position = read[1]
@@ -160,27 +161,21 @@ def _read_at(text: str, start: int) -> tuple[Any, int] | None:
     return (value, end) if isinstance(value, (dict, list)) else None
 
 
+# Strings, to be passed over, and brackets. A string that is not closed reaches to the end of the text.
+_TOKEN = re.compile(r""""(?:[^"\\]|\\.)*(?:"|\\?\Z)|(?<![A-Za-z0-9])'(?:[^'\\]|\\.)*(?:'|\\?\Z)|[{}\[\]]""", re.DOTALL)
+
+
 def _closing(text: str, start: int) -> int | None:
-    """The position after the bracket that closes the one at `start`, strings passed over."""
+    """The position after the bracket that closes the one at `start`."""
     depth = 0
-    quote = ""
-    position = start
-    while position < len(text):
-        character = text[position]
-        if quote:
-            if character == "\\":
-                position += 1
-            elif character == quote:
-                quote = ""
-        elif character == '"' or (character == "'" and not text[position - 1].isalnum()):
-            quote = character
-        elif character in "{[":
+    for token in _TOKEN.finditer(text, start):
+        character = token[0]
+        if character in "{[":
             depth += 1
         elif character in "}]":
             depth -= 1
             if depth == 0:
-                return position + 1
-        position += 1
+                return token.end()
     return None
 
 
