@@ -42,7 +42,7 @@ def test_no_agent_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"class": "CodeAgent",}', "line 1, column 23"),
+        ('{"class": "CodeAgent",}', "line 1, column 2"),
         ("[1, 2]", "must hold a dictionary"),
         ("", "malformed"),
         ("[" * 100_000, "malformed"),
