@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import queue
 import shutil
@@ -164,8 +165,9 @@ def _stop_all() -> None:
     active = list(_Work._active)
     for work in active:
         work.stop()
-    for work in active:
-        work.thread.join(timeout=5)
+    with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C while the first is being obeyed
+        for work in active:
+            work.thread.join(timeout=5)
 
 
 def _error_of(error: Any) -> AgentGenerationError:
