@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from smolagents import (
+    CodeAgent,
     FinalAnswerPromptTemplate,
     ManagedAgentPromptTemplate,
     PlanningPromptTemplate,
@@ -266,3 +267,10 @@ def test_the_worked_examples_are_valid_python(name: str):
                 ast.parse(parse_code_blobs(reply["code"]))
             else:
                 assert {"name", "arguments"} <= reply.keys()
+
+
+def test_the_first_plan_may_go_by_its_earlier_name():
+    templates = copy_templates(CodeAgent([], model=ScriptedModel([])).prompt_templates)
+    templates["planning"]["initial_plan"] = templates["planning"].pop("plan")
+    agent = CodeAgent([], model=ScriptedModel([]), prompt_templates=templates)
+    assert agent.prompt_templates["planning"]["plan"] == templates["planning"]["initial_plan"]

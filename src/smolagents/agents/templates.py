@@ -77,6 +77,7 @@ def copy_templates(templates: Mapping[str, Any]) -> PromptTemplates:
     """
     if not isinstance(templates, Mapping):
         raise TypeError(f"prompt_templates must be a dictionary of templates, not {type(templates).__name__}")
+    templates = _with_current_names(templates)
     wanted = [("system_prompt",), *((part, key) for part, shape in _PARTS.items() for key in shape.__annotations__)]
     missing = [path for path in wanted if _at(templates, path) is None]
     if missing:
@@ -90,6 +91,14 @@ def copy_templates(templates: Mapping[str, Any]) -> PromptTemplates:
             raise TypeError(f"prompt_templates{''.join(f'[{key!r}]' for key in path)} must be a string")
     copied = {key: dict(value) if isinstance(value, Mapping) else value for key, value in templates.items()}
     return cast("PromptTemplates", copied)
+
+
+def _with_current_names(templates: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`templates` with `planning.plan`, which has also gone by the name `initial_plan`."""
+    planning = templates.get("planning")
+    if isinstance(planning, Mapping) and "plan" not in planning and "initial_plan" in planning:
+        return {**templates, "planning": {**planning, "plan": planning["initial_plan"]}}
+    return templates
 
 
 def _at(templates: Mapping[str, Any], path: tuple[str, ...]) -> Any:
