@@ -115,7 +115,7 @@ class _RunView:
     def _thought(self, reply: str) -> None:
         if self._thought_shown:
             return
-        thought = re.split(self._opening, reply, maxsplit=1)[0] if self._opening else reply
+        thought = re.split(f"(?:{self._opening})|```", reply, maxsplit=1)[0] if self._opening else reply
         thought = re.sub(r"^\s*thoughts?:\s*", "", thought, flags=re.IGNORECASE).strip()
         if thought and not thought.startswith("{"):
             self._thought_shown = True
