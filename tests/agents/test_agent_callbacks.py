@@ -271,3 +271,15 @@ def test_an_async_callback_or_check_in_a_plain_run_does_its_work():
     agent = agent_for([answer(1), answer(2)], step_callbacks=[note], final_answer_checks=[check])
     assert agent.run("go") == 2
     assert seen == [1, 2]
+
+
+def test_a_callback_that_raises_at_the_last_step_does_not_lose_the_answer():
+    def fail(step: Any) -> None:
+        raise RuntimeError("no disk")
+
+    agent = CodeAgent(
+        [], model=ScriptedModel(["<code>\nfinal_answer(42)\n</code>"]), step_callbacks=[fail], verbosity_level=-1
+    )
+    with pytest.raises(RuntimeError, match="no disk") as raised:
+        agent.run("go")
+    assert raised.value.run_result.output == 42  # type: ignore[attr-defined]

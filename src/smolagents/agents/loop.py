@@ -83,6 +83,7 @@ def _act(agent: MultiStepAgent, run: Run) -> Generator[Request, Any, ActionOutpu
             yield from _check(agent, run, outcome.output)
             step.is_final_answer = True
             answer = outcome
+            run.output = outcome.output  # now: a callback that raises must not lose it
     except AgentError as error:
         step.error = error
         fatal = error if isinstance(error, (AgentGenerationError, AgentInterruptedError)) else None
