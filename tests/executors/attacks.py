@@ -282,4 +282,78 @@ ESCAPES = {
     "subprocess of a loop": "import asyncio\nloop = asyncio.new_event_loop()\ntry:\n    found(loop.subprocess_shell)\nfinally:\n    loop.close()",
     "submodule of asyncio": "import asyncio.events\nfound(asyncio.events.subprocess)",
     "pandas template": "import pandas as pd\nfound(pd.DataFrame({'a': [1]}).style.env)",
+    # what a second look found
+    "subclasses by a metaclass of the code": "class M(type): pass\nfound(M.__subclasses__(object))",
+    "asdict with crafted fields": "import dataclasses\nclass F: name='__subclasses__'; _field_type=None\n@dataclasses.dataclass\n"
+    "class D:\n    x: int\nfs = dict(D.__dataclass_fields__)\nfs['x'].name='__subclasses__'\n"
+    "class MM(type): __dataclass_fields__=fs\nclass M(type, metaclass=MM): pass\n"
+    "found(dataclasses.asdict(M, dict_factory=list)[0][1](object))",
+    "guard replaced by __prepare__": "import random\nclass Ns(dict):\n    def __getitem__(self, k):\n"
+    "        if k=='@target': return lambda o: o\n        return dict.__getitem__(self,k)\nclass M(type):\n"
+    "    @classmethod\n    def __prepare__(m,n,b): return Ns()\nclass C(metaclass=M):\n"
+    "    random.Random.evil = 1\nfound(1)",
+    "handler replaced by __prepare__": "class Ns(dict):\n    def __getitem__(self, k):\n        if k=='@control': return ()\n"
+    "        return dict.__getitem__(self,k)\nclass M(type):\n    @classmethod\n"
+    "    def __prepare__(m,n,b): return Ns()\nclass C(metaclass=M):\n    try:\n        2**10**9\n"
+    "    except BaseException as e:\n        found(e)",
+    "test of ownership replaced by __prepare__": "import random\nclass All:\n    def __contains__(self,x): return True\nclass Ns(dict):\n"
+    "    def __getitem__(self, k):\n        if k=='@own': return All()\n"
+    "        return dict.__getitem__(self,k)\nr=random.Random()\nclass M(type):\n    @classmethod\n"
+    "    def __prepare__(m,n,b): return Ns()\nclass C(metaclass=M):\n    found(r._randbelow)",
+    "singledispatch annotations nested": "import functools, typing\n@functools.singledispatch\ndef f(x): pass\n"
+    "def g(x: typing.List['leaked.append(().__class__.__base__.__subclasses__())']): pass\nf.register(g)",
+    "singledispatch annotations of a lying dict": "import functools\nclass D(dict):\n    def values(self): return []\n@functools.singledispatch\n"
+    "def f(x): pass\ndef g(x): pass\n"
+    "g.__annotations__=D(x='leaked.append(().__class__.__base__.__subclasses__())')\nf.register(g)",
+    "singledispatchmethod annotations nested": "import functools, typing\nclass A:\n    @functools.singledispatchmethod\n    def f(self,x): pass\n"
+    "    @f.register\n"
+    "    def g(self, x: typing.List['leaked.append(().__class__.__base__.__subclasses__())']): pass",
+    "type hints nested": "import typing\ndef g(x: typing.List['leaked.append(().__class__.__base__.__subclasses__())']): pass\n"
+    "found(typing.get_type_hints(g)['x'].__args__[0]._evaluate)",
+    "numpy memory by ctypes": "import numpy as np\ns=np.arange(3).ctypes.shape\nfound(type(s).from_address)",
+    "numpy memory by the descriptor of ctypes": "import numpy as np\nfound(np.arange(3).__class__.ctypes.__get__(np.arange(3)).shape)",
+    "pandas eval by the class": "import pandas as pd\ndf=pd.DataFrame({'a':[1]})\nx=print\n"
+    "found(pd.DataFrame.eval(df,'@df.__class__',engine='python'))",
+    "pandas eval of a subclass": "import pandas as pd\nclass D(pd.DataFrame): pass\ndf=D({'a':[1]})\n"
+    "found(df.eval('@df.__class__', engine='python'))",
+    "reduce by a property": "import copy, queue\nclass A:\n"
+    "    __reduce_ex__ = property(lambda s: lambda p: (lambda: queue.Queue, (), (None, {'evil2': 1})))\n"
+    "copy.copy(A())\nif hasattr(queue.Queue,'evil2'): found(1)",
+    "reduce of a class made aside": "import copy, queue\n"
+    "A=type.__new__(type,'A',(),{'__reduce_ex__': lambda s,p: (lambda: queue.Queue, (), (None, {'evil3': 1}))})\n"
+    "copy.copy(A())\nif hasattr(queue.Queue,'evil3'): found(1)",
+    "reduce below a list": "import copy, queue\n"
+    "A=type.__new__(type,'A',(),{'__reduce_ex__': lambda s,p: (lambda: queue.Queue, (), (None, {'evil4': 1}))})\n"
+    "copy.deepcopy([A()])\nif hasattr(queue.Queue,'evil4'): found(1)",
+    "members of a host enum changed": "import re\nre.RegexFlag._member_map_['HACK']=1\nimport re\n"
+    "if 'HACK' in re.RegexFlag.__members__: found(1)",
+    "host class marked by no_type_check": "import typing, random\ntyping.no_type_check(random.Random)\nfound(1)",
+    "host class marked by dataclass_transform": "import typing, random\ntyping.dataclass_transform()(random.Random)\nfound(1)",
+    "code by vars of the function type": "F=type(lambda:0)\nfound(vars(F)['__code__'])",
+    "lock of a queue": "import queue\nfound(queue.Queue().mutex)",
+    "tool method": "found(search.forward)",
+    "partialmethod of getattr": "import functools\nfound(functools.partialmethod(getattr,'__subclasses__').__get__(object)())",
+    "generator of a context manager": "import contextlib\n@contextlib.contextmanager\ndef f(): yield\nfound(f().gen.gi_frame)",
+    "class made by types": "import types\nA=types.new_class('A',(),{},lambda ns: ns.update(x=1))\nfound(A.__subclasses__.__self__)",
+    "attribute error of a host object": "import random\ntry:\n    random.Random().nope\nexcept AttributeError as e:\n    found(e.obj._randbelow)",
+    "limit caught by except*": "try:\n    2**10**9\nexcept* BaseException as e:\n    found(e)",
+    "limit swallowed by __exit__": "class C:\n    def __enter__(s): pass\n    def __exit__(s,t,v,tb):\n"
+    "        leaked.append(v) if 0 else None\n        return True\nwith C():\n    2**10**9\nfound(1)",
+    "limit swallowed by gather": "import asyncio\nasync def f(): 2**10**9\nr = await asyncio.gather(f(), return_exceptions=True)\n"
+    "found(r)",
+    "limit swallowed by a task": "import asyncio\nasync def f(): 2**10**9\nt = asyncio.ensure_future(f())\nawait asyncio.wait([t])\n"
+    "found(t)",
+    "limit swallowed by an exit stack": "import contextlib\nst=contextlib.ExitStack()\nst.push(lambda *a: True)\nwith st:\n    2**10**9\n"
+    "found(1)",
+    "limit swallowed by a context decorator": "import contextlib\nclass S(contextlib.ContextDecorator):\n    def __enter__(s): pass\n"
+    "    def __exit__(s,*a): return True\n@S()\ndef f(): 2**10**9\nf()\nfound(1)",
+    "variables by getattribute": "found(object.__getattribute__(globals(), '_Variables__space'))",
+    "os by asyncio": "import asyncio\nfound(asyncio.base_events.os)",
+    "pandas test runner": "import pandas as pd\nfound(pd.test)",
+    "pandas eval applied by name": "import pandas as pd\ndf = pd.DataFrame({'a': [1]})\nfound(df.agg('eval', 0, '@com', engine='python'))",
+    "pandas eval of a private attribute": "import pandas as pd\ndf = pd.DataFrame({'a': [1]})\nfound(df.eval('a . _mgr', engine='python'))",
+    "dataclass replace with crafted fields": "import dataclasses\n@dataclasses.dataclass\nclass D:\n    x: int\n"
+    "D.__dataclass_fields__['x'].name = '__subclasses__'\nclass MM(type):\n"
+    "    __dataclass_fields__ = dict(D.__dataclass_fields__)\nclass M(type, metaclass=MM):\n"
+    "    def __call__(c, **k): found(k)\nfound(dataclasses.replace(M))",
 }

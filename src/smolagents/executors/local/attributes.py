@@ -13,7 +13,7 @@ from . import names
 from .errors import ControlSignal, GuardError
 from .limits import AUGMENTED
 from .matching import check_match_args, stand_in
-from .methods import BOUND_METHODS, UNBOUND_METHODS, expression_only
+from .methods import BOUND_METHODS, UNBOUND_METHODS, expression_only, without_expressions
 from .names import FRAME_INTERNALS, LIBRARY_PRIVATE, exact_name, is_dunder, is_native
 from .places import Cell
 
@@ -51,6 +51,8 @@ _HARMLESS_DATA = frozenset(
     "__array_priority__ __dataframe__ __replace__ __buffer__ __length_hint__ __text__ __is_protocol_".split()
 )
 _NEVER_SET = frozenset({"__class__", "__match_args__", "__new__"})
+_TAKES_METHOD_NAMES = frozenset("apply agg aggregate transform pivot_table crosstab".split())
+_LOCKS = frozenset({"mutex", "not_empty", "not_full", "all_tasks_done"})
 _OF_REBUILDING = frozenset({"__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"})
 _REBUILDING = ("__reduce__", "__reduce_ex__")
 
@@ -203,7 +205,7 @@ class Guards:
             return self._dunder(obj, name, get)
         kind = type(obj)
         if kind in self.plain or name in LIBRARY_PRIVATE:
-            return self.check(get(obj, name))
+            return self._for_reading(obj, self.check(get(obj, name)))
         own_class = isinstance(obj, type) and self._derives_from_own(obj)
         if kind is super or id(kind) in self.classes or own_class:
             for cls in type.__getattribute__(obj if own_class else kind, "__mro__"):
@@ -221,6 +223,12 @@ class Guards:
         if not _has(obj, name, get):
             return get(obj, name)
         raise self._private(obj, name)
+
+    def _for_reading(self, obj: Any, value: Any) -> Any:
+        """`value`, or a copy of a container in which a class or function of the host keeps its own affairs."""
+        if type(value) in (dict, list, set) and isinstance(obj, (type, _FUNCTION)) and not self.owns(obj):
+            return value.copy()
+        return value
 
     def _private_of_super(self, obj: Any, name: str, get: Callable[[Any, str], Any]) -> Any:
         value = get(obj, name)
@@ -244,8 +252,17 @@ class Guards:
         if issubclass(type(obj), _MODULE):
             return self.check(value)
         home = str(getattr(kind, "__module__", "")).partition(".")[0]
-        if name in ("query", "eval") and home == "pandas":
-            return expression_only(value)
+        if callable(value) and str(getattr(value, "__module__", "")).partition(".")[0] == "pandas":
+            if name in ("query", "eval"):
+                return expression_only(value)
+            if name in _TAKES_METHOD_NAMES:
+                return without_expressions(value)
+        if name == "ctypes" and (
+            type(value) is types.GetSetDescriptorType or str(type(value).__module__).startswith("numpy")
+        ):
+            raise _refuse("The memory behind 'ctypes'")
+        if name in _LOCKS and type(value).__module__ in ("_thread", "threading"):
+            raise _refuse(f"The lock '{name}'")
         if home == "jinja2" or str(getattr(type(value), "__module__", "")).startswith("jinja2"):
             raise _refuse(f"The template engine behind '{name}'")
         if name == "from_custom_template" and not self.owns(obj):
@@ -264,7 +281,7 @@ class Guards:
         if name in _NEVER and not (name in _OF_REBUILDING and self.owns(obj)):
             raise GuardError(f"The attribute '{name}' is out of reach of this code.")
         if is_native(name) or name in _HARMLESS_DATA:
-            return self.check(get(obj, name))
+            return self._for_reading(obj, self.check(get(obj, name)))
         if name == "__dict__":
             return self._dictionary(obj, get)
         if name in _OF_OWN_CLASSES and isinstance(obj, type) and self._derives_from_own(obj):

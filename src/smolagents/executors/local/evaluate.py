@@ -52,7 +52,7 @@ def evaluate_python_code(
     executor.send_tools(tools)
     if custom_tools:
         for name, tool in custom_tools.items():
-            executor._handles[name] = tool
+            executor._handles[name] = executor._sent(tool)
     try:
         output = executor(code)
     finally:

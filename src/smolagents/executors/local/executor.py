@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
@@ -28,6 +29,14 @@ from .report import describe_error
 from .run import DEFAULT_MAX_OPERATIONS, MAX_EXECUTION_TIME_SECONDS, Run
 
 __all__ = ["LocalPythonExecutor"]
+
+
+def _is_of_package(kind: type) -> bool:
+    """Whether `kind` is a tool, an agent or a model of this package, or derives from one."""
+    return any(
+        str(base.__module__).startswith(("smolagents.tools", "smolagents.agents", "smolagents.models"))
+        for base in kind.__mro__
+    )
 
 
 class LocalPythonExecutor(PythonExecutor):
@@ -101,7 +110,19 @@ class LocalPythonExecutor(PythonExecutor):
         for name in variables:
             if not isinstance(name, str) or not name.isidentifier() or name in FORBIDDEN_NAMES:
                 raise ValueError(f"{name!r} cannot be the name of a variable: use letters, digits and underscores.")
-        self.state.update(variables)
+        self.state.update((name, self._sent(value)) for name, value in variables.items())
+
+    def _sent(self, value: Any) -> Any:
+        """A variable as the code gets it: of a tool, an agent or a model it may only call it."""
+        if type(value) in (list, tuple):
+            items = [self._sent(item) for item in value]
+            return value if all(map(operator.is_, items, value)) else type(value)(items)
+        if type(value) is dict:
+            changed = {key: self._sent(item) for key, item in value.items()}
+            return value if all(changed[key] is value[key] for key in value) else changed
+        if callable(value) and not isinstance(value, type) and _is_of_package(type(value)):
+            return self._handle(str(getattr(value, "name", None) or type(value).__name__), value)
+        return value
 
     def _handle(self, name: str, tool: Callable[..., Any]) -> Any:
         """What the code holds instead of the tool: callable, and nothing more."""
@@ -132,7 +153,7 @@ class LocalPythonExecutor(PythonExecutor):
                     return tool(*args, **kwargs)
                 run.enter_tool()
                 try:
-                    return tool(*args, **kwargs)
+                    return self._sent(tool(*args, **kwargs))
                 finally:
                     run.leave_tool()
 

@@ -51,7 +51,11 @@ _SMALL = 1 << 64
 
 def limit(message: str) -> LimitSignal:
     """The signal of a size limit, for the caller to raise."""
-    return LimitSignal(ExecutionLimitError(message))
+    signal = LimitSignal(ExecutionLimitError(message))
+    run = current.run()
+    if run is not None:
+        run.note(signal)
+    return signal
 
 
 def _too_many_bits(operation: str, bits: float) -> LimitSignal:

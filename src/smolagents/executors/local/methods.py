@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +13,43 @@ from .names import exact_name, is_native
 if TYPE_CHECKING:
     from .attributes import Guards
 
-__all__ = ["BOUND_METHODS", "UNBOUND_METHODS", "expression_only"]
+__all__ = ["BOUND_METHODS", "UNBOUND_METHODS", "expression_only", "without_expressions"]
+
+_LEADS_AWAY = re.compile(r"@|__|\.\s*_")
 
 
 def expression_only(method: Any) -> Any:
     """A method that evaluates an expression given as text, for expressions that stay on their data."""
 
-    def evaluate(expr: Any, *args: Any, **kwargs: Any) -> Any:
-        text = exact_name(expr)
-        if "__" in text or "@" in text:
-            raise GuardError("An expression with '@' or a double underscore is out of reach; put the value in it.")
-        return method(text, *args, **kwargs)
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        plain = [str.__str__(value) if isinstance(value, str) else value for value in args]
+        named = {key: str.__str__(value) if isinstance(value, str) else value for key, value in kwargs.items()}
+        for value in (*plain, *named.values()):
+            if type(value) is str and _LEADS_AWAY.search(value):
+                raise GuardError("An expression with '@' or a private attribute is out of reach; put the value in it.")
+        return method(*plain, **named)
 
     return evaluate
+
+
+def without_expressions(method: Any) -> Any:
+    """A method that takes names of other methods as text, for names of methods that do not evaluate text."""
+
+    def check(value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            value = str.__str__(value)
+            if value in ("eval", "query") or value[:1] == "_":
+                raise GuardError(f"The method '{value}' cannot be applied by its name; call it directly.")
+        elif type(value) in (list, tuple) and depth < 3:
+            value = type(value)(check(item, depth + 1) for item in value)
+        elif type(value) is dict and depth < 3:
+            value = {key: check(item, depth + 1) for key, item in value.items()}
+        return value
+
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        return method(*map(check, args), **{key: check(value) for key, value in kwargs.items()})
+
+    return apply
 
 
 Wrapper = Callable[["Guards", Any, Any], Any]
@@ -146,10 +171,22 @@ def _setattr_unbound(guards: Guards, value: Any, owner: Any) -> Any:
     return write
 
 
+def _own_subclasses(guards: Guards, value: Any, owner: Any) -> Any:
+    if not guards.is_own_class(owner):
+        raise GuardError("The attribute '__subclasses__' is out of reach of this code.")
+    return value
+
+
+def _no_subclasses(guards: Guards, value: Any, owner: Any) -> Any:
+    # A metaclass of the code gives the method of `type` itself, good for every class of the host.
+    raise GuardError("The attribute '__subclasses__' is out of reach of this code.")
+
+
 BOUND_METHODS: dict[str, Wrapper] = {
     "format": _checked_format,
     "format_map": _checked_format_map,
     "__format__": _format_dunder,
+    "__subclasses__": _own_subclasses,
     "__getattribute__": _getattribute_bound,
     "__setattr__": _setattr_bound,
     "__delattr__": _setattr_bound,
@@ -158,6 +195,7 @@ UNBOUND_METHODS: dict[str, Wrapper] = {
     "format": _unbound_format,
     "format_map": _unbound_format_map,
     "__format__": _format_dunder,
+    "__subclasses__": _no_subclasses,
     "__getattribute__": _getattribute_unbound,
     "__setattr__": _setattr_unbound,
     "__delattr__": _setattr_unbound,

@@ -63,7 +63,8 @@ _MODULE_LIKE = (
     "os sys io subprocess builtins importlib shutil socket ctypes pickle threading multiprocessing posix nt inspect "
     "types gc warnings linecache pathlib signal tempfile code codeop runpy pty marshal imp pkgutil traceback "
     "from_custom_template from_string environment template_html template_html_table template_html_style template_latex "
-    "template_string template_typst "
+    "template_string template_typst mutex not_empty not_full all_tasks_done apply agg aggregate transform "
+    "pivot_table crosstab "
     "system popen modules obj loader env query eval register evaluate subprocess_exec subprocess_shell"
 )
 GUARDED_PUBLIC = frozenset(f"{_SIZED} {_MODULE_LIKE}".split()) | FRAME_INTERNALS

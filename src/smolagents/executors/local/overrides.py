@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import current, limits
 from .errors import GuardError
-from .methods import expression_only
+from .methods import expression_only, without_expressions
 from .names import exact_name, is_native
 from .registry import named, override
 
@@ -46,6 +46,9 @@ REMOVED: dict[str, frozenset[str]] = {
     "typing": frozenset({"ForwardRef", "evaluate_forward_ref"}),
     "numpy.testing": frozenset({"runstring", "rundocs", "run_module_suite"}),
     "numpy.lib.utils": frozenset({"safe_eval"}),
+    "numpy.lib.npyio": frozenset({"NpzFile"}),
+    "numpy": frozenset({"test"}),
+    "pandas": frozenset({"test"}),
 }
 """Names that modules, although authorised, do not give."""
 
@@ -158,7 +161,7 @@ def _wraps(table: ModuleTable, real: Any) -> Any:
 
 
 @override("functools:total_ordering", "dataclasses:_process_class", "abc:update_abstractmethods",
-           "typing:final", "typing:runtime_checkable")  # fmt: skip
+           "typing:runtime_checkable", "types:coroutine")  # fmt: skip
 def _own_class_only(table: ModuleTable, real: Any) -> Any:
     def decorate(cls: Any, *args: Any, **kwargs: Any) -> Any:
         current.guards().target(cls)
@@ -167,14 +170,57 @@ def _own_class_only(table: ModuleTable, real: Any) -> Any:
     return named(decorate, real)
 
 
+def _marked(thing: Any) -> None:
+    if isinstance(thing, (type, types.FunctionType)):
+        current.guards().target(thing)
+
+
+@override("typing:final", "typing:override", "typing:no_type_check")
+def _marker(table: ModuleTable, real: Any) -> Any:
+    def mark(thing: Any) -> Any:
+        _marked(thing)
+        return real(thing)
+
+    return named(mark, real)
+
+
+@override("typing:dataclass_transform", "warnings:deprecated")
+def _marker_with_options(table: ModuleTable, real: Any) -> Any:
+    def options(*args: Any, **kwargs: Any) -> Any:
+        decorate = real(*args, **kwargs)
+
+        def mark(thing: Any) -> Any:
+            _marked(thing)
+            return decorate(thing)
+
+        return mark
+
+    return named(options, real)
+
+
 @override("functools:singledispatch.<locals>.register", "functools:singledispatchmethod.register")
 def _register(table: ModuleTable, real: Any) -> Any:
-    def register(*args: Any, **kwargs: Any) -> Any:
-        for function in (*args, *kwargs.values()):
-            annotations = getattr(function, "__annotations__", None) if not isinstance(function, type) else None
-            if annotations and any(isinstance(value, str) for value in annotations.values()):
+    # Never with a function alone: the library would then evaluate text found anywhere in its annotations.
+    def register(cls: Any, func: Any = None, method: Any = None) -> Any:
+        implementation = func if func is not None else method
+        if implementation is not None:
+            return real(cls, implementation)
+        if not isinstance(cls, (type, types.UnionType)) and not hasattr(cls, "__origin__"):
+            annotations = getattr(cls, "__annotations__", None)
+            if not isinstance(annotations, dict) or not annotations:
+                raise TypeError(f"Invalid first argument to register(): {cls!r}. Use either register(type) or a "
+                                "function whose first argument is annotated.")  # fmt: skip
+            kind = next(iter(dict.values(annotations)))
+            if isinstance(kind, str):
                 raise GuardError("Annotations given as text are not evaluated: write register(type) instead.")
-        return real(*args, **kwargs)
+            return real(kind, cls)
+
+        def decorate(function: Any) -> Any:
+            if function is None:
+                raise TypeError("register() needs a function.")
+            return real(cls, function)
+
+        return decorate
 
     return register
 
@@ -294,6 +340,65 @@ def _formatter(table: ModuleTable, real: Any) -> Any:
     return GuardedFormatter
 
 
+def _check_fields(obj: Any) -> None:
+    """`asdict` and its relatives read the attributes that fields name, without the guard."""
+    fields = getattr(type(obj), "__dataclass_fields__", None)
+    if fields is None:
+        return
+    for field in dict(fields).values():
+        name = exact_name(field.name)
+        if name[:2] == "__" and name[-2:] == "__":
+            raise GuardError(f"The field '{name}' of {type(obj).__name__} is out of reach.")
+
+
+@override("dataclasses:replace", "dataclasses:_replace")
+def _replace(table: ModuleTable, real: Any) -> Any:
+    def replace(obj: Any, /, **changes: Any) -> Any:
+        _check_fields(obj)
+        return real(obj, **changes)
+
+    return named(replace, real)
+
+
+@override("dataclasses:asdict", "dataclasses:astuple")
+def _fields_of(table: ModuleTable, real: Any) -> Any:
+    def fields_of(obj: Any, **options: Any) -> Any:
+        waiting, seen = [obj], set()
+        while waiting:
+            value = waiting.pop()
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if hasattr(type(value), "__dataclass_fields__"):
+                _check_fields(value)
+                guards = current.guards()
+                for field in dict(type(value).__dataclass_fields__).values():
+                    waiting.append(guards.getattr(value, exact_name(field.name), None))
+            elif isinstance(value, (list, tuple)):
+                waiting.extend(value)
+            elif isinstance(value, dict):
+                waiting.extend([*value.keys(), *value.values()])
+        return real(obj, **options)
+
+    return named(fields_of, real)
+
+
+@override("numpy.lib.format:read_array", "numpy.lib._format_impl:read_array")
+def _read_array(table: ModuleTable, real: Any) -> Any:
+    def read_array(*args: Any, allow_pickle: bool = False, **options: Any) -> Any:
+        if (allow_pickle or len(args) > 1) and not table.policy.allows("pickle"):
+            raise GuardError("Loading pickled objects runs what they hold; authorize 'pickle' to do so.")
+        return real(*args, allow_pickle=allow_pickle, **options)
+
+    return named(read_array, real)
+
+
+@override("pandas:pivot_table", "pandas:crosstab", "pandas.core.reshape.pivot:pivot_table",
+           "pandas.core.reshape.pivot:crosstab")  # fmt: skip
+def _pandas_pivot(table: ModuleTable, real: Any) -> Any:
+    return without_expressions(real)
+
+
 @override("pandas:eval", "pandas.core.computation.eval:eval")
 def _pandas_eval(table: ModuleTable, real: Any) -> Any:
     return expression_only(real)
@@ -327,8 +432,38 @@ def _import_module(table: ModuleTable, real: Any) -> Any:
     return named(lambda name, package=None: table.import_module(name, package), real)
 
 
+_private: list[Any] = []
+
+
+def _private_copy_module() -> Any:
+    """The module `copy`, loaded once more, with a check on what the results of `__reduce__` fill with state."""
+    if _private:
+        return _private[0]
+    import copy
+    from importlib.util import module_from_spec
+
+    spec = copy.__spec__
+    if spec is None or spec.loader is None:
+        raise GuardError("The module 'copy' cannot be loaded in its guarded form.")
+    module: Any = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    reconstruct = module._reconstruct
+
+    def checked(x: Any, memo: Any, make: Any, *args: Any, **kwargs: Any) -> Any:
+        def made(*values: Any) -> Any:
+            return current.guards().target(make(*values))
+
+        return reconstruct(x, memo, made, *args, **kwargs)
+
+    module._reconstruct = checked
+    _private.append(module)
+    return module
+
+
 @override("copy:copy", "copy:deepcopy", "copy:replace")
 def _copier(table: ModuleTable, real: Any) -> Any:
+    real = getattr(_private_copy_module(), real.__name__)
+
     def copier(x: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(x, types.ModuleType):
             raise TypeError("modules cannot be copied")

@@ -135,9 +135,14 @@ class Run:
 
     def end(self, signal: ControlSignal) -> None:
         """End the run with `signal`: raised now, and again wherever the code could have lost it."""
-        if self.pending is None:
+        raise self.note(signal)
+
+    def note(self, signal: ControlSignal) -> ControlSignal:
+        """Keep `signal` as what ends the run, and have the next operation raise it if this time it is lost."""
+        if self.pending is None and not self.finished:
             self.pending = signal
-        raise self.pending
+            self.session.renew_ticks(self)
+        return self.pending or signal
 
     def settle(self) -> None:
         """Raise what ends the run, if something does."""

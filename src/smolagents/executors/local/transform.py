@@ -156,6 +156,12 @@ class Guarded(Expressions):
         self.scope, self.class_name, self.in_finally = "class", node.name, False
         node.body = self.body(node.body)
         self.scope, self.class_name, self.in_finally = scope, name, finally_
+        # A class body looks names up in what the metaclass prepared: the guards must not be looked for there.
+        guards = sorted(_guards_in(node.body))
+        if guards:
+            first = node.body[0]
+            documented = type(first) is ast.Expr and type(first.value) is ast.Constant
+            node.body.insert(1 if documented else 0, new(ast.Global, node, names=guards))
         return node
 
     def for_(self, node: Any) -> Any:
@@ -315,6 +321,25 @@ class Guarded(Expressions):
         if self.scope == "module":
             self.annotated.add(node.name.id)
         return self.generic(node)
+
+
+def _guards_in(body: list[Any]) -> set[str]:
+    """The names of guards in the body of a class, without those in the bodies of its functions."""
+    found: set[str] = set()
+    waiting: list[Any] = list(body)
+    while waiting:
+        node = waiting.pop()
+        if type(node) is ast.Name:
+            if node.id[0] == "@":
+                found.add(node.id)
+            continue
+        if type(node) in (ast.FunctionDef, ast.AsyncFunctionDef):
+            waiting += [node.args, *node.decorator_list, *getattr(node, "type_params", ())]
+            if node.returns is not None:
+                waiting.append(node.returns)
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+    return found
 
 
 def _keep_result(body: list[Any]) -> None:
