@@ -11,6 +11,23 @@ def found(x):
     leaked.append(x)
 """
 
+PICKLED = """
+class Far:
+    data, place = b"cos\\ngetpid\\n(tR.", 0
+    def read(self, n=-1):
+        start, self.place = self.place, len(self.data) if n < 0 else min(self.place + n, len(self.data))
+        return self.data[start:self.place]
+    def readline(self, n=-1):
+        end = self.data.find(b"\\n", self.place) + 1
+        return self.read((end or len(self.data)) - self.place)
+    def seek(self, offset, whence=0):
+        self.place = offset if whence == 0 else max(self.place + offset, 0)
+        return self.place
+    def tell(self): return self.place
+    def write(self, data): pass
+    def __iter__(self): return iter(())
+"""
+
 ESCAPES = {
     # the classic walk over classes
     "subclasses": "found(().__class__.__bases__[0].__subclasses__())",
@@ -356,4 +373,13 @@ ESCAPES = {
     "D.__dataclass_fields__['x'].name = '__subclasses__'\nclass MM(type):\n"
     "    __dataclass_fields__ = dict(D.__dataclass_fields__)\nclass M(type, metaclass=MM):\n"
     "    def __call__(c, **k): found(k)\nfound(dataclasses.replace(M))",
+    # CVE-2025-14931: bytes from the far side that run code when they are unpickled
+    "pickle bytes through numpy": PICKLED + "import numpy as np\nfound(np.load(Far(), allow_pickle=True))",
+    "pickle bytes through numpy by position": PICKLED + "import numpy as np\nfound(np.load(Far(), None, True))",
+    "pickle bytes through numpy format": PICKLED
+    + "import numpy as np\nfound(np.lib.format.read_array(Far(), allow_pickle=True))",
+    "pickle bytes through pandas": PICKLED + "import pandas as pd\nfound(pd.read_pickle(Far()))",
+    "pickle bytes through pandas by the module": PICKLED
+    + "import pandas as pd\nfound(pd.io.pickle.read_pickle(Far()))",
+    "pickle bytes through copyreg": "import copyreg\nfound(copyreg)",
 }
