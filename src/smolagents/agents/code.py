@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 from typing_extensions import Self
 
 from smolagents.agents.base import LIBRARY_STEPS, MultiStepAgent
-from smolagents.agents.loop import ask
+from smolagents.agents.drivers import interrupted
+from smolagents.agents.loop import STOP_SEQUENCES, ask, cut_off
 from smolagents.agents.parsing import CODE_BLOCK_TAGS, MARKDOWN_TAGS, parse_code_blobs, parse_structured_output, plain
 from smolagents.agents.requests import Emit, Flow, Request, RunCode
 from smolagents.agents.run import ActionOutput, Run
@@ -41,9 +42,6 @@ CODE_REPLY_FORMAT: dict[str, Any] = {
     },
 }
 """`response_format` of a reply that is a JSON object of thought and code."""
-
-_STOP = ("Observation:", "Calling tools:")
-"""Where a model that goes on to imagine what its code printed is stopped."""
 
 
 class CodeAgent(MultiStepAgent):
@@ -233,7 +231,11 @@ class CodeAgent(MultiStepAgent):
         messages = self._messages_for(run, step)
         structured = self._use_structured_outputs_internally
         closing = plain(self.code_block_tags[1])
-        stop = [*_STOP] if structured or closing in plain(self.code_block_tags[0]) else [*_STOP, closing]
+        stop = (
+            [*STOP_SEQUENCES]
+            if structured or closing in plain(self.code_block_tags[0])
+            else [*STOP_SEQUENCES, closing]
+        )
         arguments: dict[str, Any] = {"stop_sequences": stop}
         if structured:
             arguments["response_format"] = CODE_REPLY_FORMAT
@@ -268,12 +270,7 @@ class CodeAgent(MultiStepAgent):
                 return parse_structured_output(text)[1]
             return parse_code_blobs(text, self.code_block_tags)
         except ValueError as error:
-            reply_cut = (
-                "\nYour reply was cut off because it was too long: write less."
-                if reply.finish_reason == "length"
-                else ""
-            )
-            raise AgentParsingError(f"{error}{reply_cut}") from None
+            raise AgentParsingError(f"{error}\n{cut_off(reply)}".rstrip("\n")) from None
 
     def _run(self, run: Run, step: ActionStep, code: str) -> Generator[Request, Any, CodeOutput]:
         executor = run.executor
@@ -285,7 +282,7 @@ class CodeAgent(MultiStepAgent):
             raise
         except Exception as error:
             if run.interrupted.is_set():
-                raise AgentInterruptedError("The agent was interrupted.") from error
+                raise interrupted() from error
             logs = _logs_of(error, executor)
             if logs:
                 step.observations = f"Execution logs:\n{truncate_content(logs)}"

@@ -19,7 +19,7 @@ from smolagents.tools.interruption import current_interrupt
 from smolagents.types.errors import AgentInterruptedError
 from smolagents.types.messages import ChatMessage, agglomerate_stream_deltas
 
-__all__ = ["adrive", "drive", "in_thread"]
+__all__ = ["adrive", "drive", "in_thread", "interrupted"]
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def drive(flow: Flow, run: Run) -> Generator[Any, None, Any]:
                 continue
             try:
                 if run.interrupted.is_set() and type(request) is not Invoke:
-                    raise _interrupted()
+                    raise interrupted()
                 if type(request) is RunCode:
                     reply = _on_behalf(run, request.executor, request.code)
                 elif type(request) is Generate:
@@ -73,7 +73,8 @@ def drive(flow: Flow, run: Run) -> Generator[Any, None, Any]:
         flow.close()
 
 
-def _interrupted() -> AgentInterruptedError:
+def interrupted() -> AgentInterruptedError:
+    """What is raised in a run that was interrupted."""
     return AgentInterruptedError("The agent was interrupted.")
 
 
@@ -108,7 +109,7 @@ def _stream(request: Generate, run: Run) -> Generator[Any, None, ChatMessage]:
         observe(run, delta)
         yield delta
         if run.interrupted.is_set():
-            raise _interrupted()
+            raise interrupted()
     return agglomerate_stream_deltas(deltas)
 
 
@@ -160,7 +161,7 @@ async def adrive(flow: Flow, run: Run) -> AsyncGenerator[Any, None]:
                 continue
             try:
                 if run.interrupted.is_set() and type(request) is not Invoke:
-                    raise _interrupted()
+                    raise interrupted()
                 if type(request) is RunCode:
                     reply = await _or_interrupt(run, _run_code(request, run))
                 elif type(request) is Generate:
@@ -230,7 +231,7 @@ async def _or_interrupt(run: Run, work: Awaitable[T]) -> T:
         return await task
     except asyncio.CancelledError:
         if task.cancelled() and run.interrupted.is_set():
-            raise _interrupted() from None
+            raise interrupted() from None
         raise
     finally:
         remove()

@@ -24,7 +24,10 @@ from smolagents.types.usage import Timing
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
 
-__all__ = ["StepStarted", "ask", "final_answer_flow", "run_flow"]
+__all__ = ["STOP_SEQUENCES", "StepStarted", "ask", "cut_off", "final_answer_flow", "run_flow"]
+
+STOP_SEQUENCES = ("Observation:", "Calling tools:")
+"""Where a model that goes on to imagine what its action gave is stopped."""
 
 
 class StepStarted:
@@ -214,6 +217,11 @@ def ask(
             f"The model returned {type(reply).__name__} where a ChatMessage was expected: {reply!r:.200}"
         )
     return reply
+
+
+def cut_off(reply: ChatMessage) -> str:
+    """What to add for the model when a reply that cannot be used was cut at its longest."""
+    return "Your reply was cut off because it was too long: write less." if reply.finish_reason == "length" else ""
 
 
 def _answer_without_steps(agent: MultiStepAgent, run: Run) -> Generator[Request, Any, Any]:

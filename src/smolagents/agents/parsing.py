@@ -114,6 +114,7 @@ def _patterns(tags: tuple[str, str]) -> tuple[re.Pattern[str], re.Pattern[str], 
     return re.compile(tags[0]), re.compile(tags[1]), plain(tags[1])
 
 
+@lru_cache(maxsize=64)
 def plain(tag: str) -> str:
     """A tag as a model should write it: `MARKDOWN_TAGS` and other simple regular expressions made literal."""
     tag = re.sub(r"\(\?:([^|()]*)(?:\|[^()]*)?\)", r"\1", tag)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from smolagents.agents.base import LIBRARY_STEPS, MultiStepAgent
 from smolagents.agents.drivers import drive, in_thread
-from smolagents.agents.loop import ask
+from smolagents.agents.loop import STOP_SEQUENCES, ask, cut_off
 from smolagents.agents.requests import CallTools, Emit, Flow, Request, ToolSlot
 from smolagents.agents.run import ActionOutput, Run, ToolOutput
 from smolagents.agents.templates import PromptTemplates, populate_template, view
@@ -28,8 +28,6 @@ from smolagents.types.errors import (
 from smolagents.types.messages import ChatMessage
 
 __all__ = ["ToolCallingAgent"]
-
-_STOP = ("Observation:", "Calling tools:")
 
 
 class ToolCallingAgent(MultiStepAgent):
@@ -93,7 +91,7 @@ class ToolCallingAgent(MultiStepAgent):
 
     def _step_flow(self, run: Run, step: ActionStep) -> Flow:
         messages = self._messages_for(run, step)
-        arguments = {"stop_sequences": [*_STOP], "tools_to_call_from": self.tools_and_managed_agents}
+        arguments = {"stop_sequences": [*STOP_SEQUENCES], "tools_to_call_from": self.tools_and_managed_agents}
         reply = yield from ask(self, messages, arguments, stream=self.stream_outputs)
         step.model_output_message = reply
         step.token_usage = reply.token_usage
@@ -104,12 +102,8 @@ class ToolCallingAgent(MultiStepAgent):
             except AgentError:
                 raise
             except Exception as error:
-                cut = (
-                    " Your reply was cut off because it was too long: write less."
-                    if reply.finish_reason == "length"
-                    else ""
-                )
-                raise AgentParsingError(f"Your reply holds no tool call that can be read: {error}{cut}") from error
+                told = f"Your reply holds no tool call that can be read: {error} {cut_off(reply)}"
+                raise AgentParsingError(told.rstrip(" ")) from error
         if type(self).process_tool_calls is ToolCallingAgent.process_tool_calls:
             return (yield from self._calls_flow(run, reply, step))
         outcome: ActionOutput | None = None
