@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from smolagents.cli.model_choice import load_model
     from smolagents.cli.session import run_smolagent
     from smolagents.executors.base import CodeOutput, PythonExecutor
-    from smolagents.executors.local.errors import InterpreterError
+    from smolagents.executors.errors import InterpreterError
     from smolagents.executors.local.evaluate import evaluate_python_code, fix_final_answer_code
     from smolagents.executors.local.executor import LocalPythonExecutor
     from smolagents.memory import (
@@ -222,7 +222,7 @@ __getattr__, __dir__ = lazy_exports(
         "FinalAnswerTool": "smolagents.tools.final_answer",
         "GoogleSearchTool": "smolagents.tools.google_search",
         "InferenceClientModel": "smolagents.models.huggingface",
-        "InterpreterError": "smolagents.executors.local.errors",
+        "InterpreterError": "smolagents.executors.errors",
         "LlamaCppModel": "smolagents.models.llama_cpp",
         "LocalPythonExecutor": "smolagents.executors.local.executor",
         "LogLevel": "smolagents.monitoring.levels",

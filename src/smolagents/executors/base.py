@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -29,7 +29,7 @@ class PythonExecutor(ABC):
     """Runs the model's Python code, one piece after another, in one session that keeps its variables.
 
     Only `send_tools`, `send_variables` and `__call__` must be written. Failures of the code are raised as
-    exceptions whose text is for the model.
+    exceptions whose text is for the model; an attribute `logs` of the exception holds what was printed before.
     """
 
     @abstractmethod
@@ -44,11 +44,42 @@ class PythonExecutor(ABC):
     def __call__(self, code_action: str) -> CodeOutput:
         """Run one piece of code."""
 
+    def install_packages(self, additional_imports: Sequence[str]) -> list[str]:
+        """Install packages where the code runs.
+
+        Args:
+            additional_imports: Names of packages, or of modules to import.
+
+        Returns:
+            Names of the packages that are installed now; none where there is nothing to install.
+        """
+        return []
+
     async def acall(self, code_action: str) -> CodeOutput:
-        """Run one piece of code without blocking the event loop."""
+        """`__call__` without blocking the event loop; so are the other methods named with an `a`."""
         import asyncio
 
         return await asyncio.to_thread(self, code_action)
+
+    async def asend_tools(self, tools: Mapping[str, Callable[..., Any]]) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.send_tools, tools)
+
+    async def asend_variables(self, variables: Mapping[str, Any]) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.send_variables, variables)
+
+    async def ainstall_packages(self, additional_imports: Sequence[str]) -> list[str]:
+        import asyncio
+
+        return await asyncio.to_thread(self.install_packages, additional_imports)
+
+    async def acleanup(self) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.cleanup)
 
     def session(self) -> PythonExecutor | None:
         """A fresh session: the same settings, no variables, no tools.
@@ -63,6 +94,17 @@ class PythonExecutor(ABC):
 
     def cleanup(self) -> None:
         """Release what the session holds."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.acleanup()
 
     def __enter__(self) -> Self:
         return self

@@ -9,8 +9,8 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ControlSignal, GuardError
 from . import names
-from .errors import ControlSignal, GuardError
 from .limits import AUGMENTED
 from .matching import check_match_args, stand_in
 from .methods import BOUND_METHODS, UNBOUND_METHODS, expression_only, without_expressions

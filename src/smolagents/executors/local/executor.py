@@ -10,10 +10,7 @@ from typing import Any
 
 from smolagents.executors.base import CodeOutput, PythonExecutor
 
-from . import current, watchdog
-from .attributes import Guards
-from .compiler import CompiledCode, compile_guarded
-from .errors import (
+from ..errors import (
     ControlSignal,
     ExecutionLimitError,
     FinalAnswerException,
@@ -21,11 +18,14 @@ from .errors import (
     LimitSignal,
     StopSignal,
 )
+from ..worker.report import describe_error
+from . import current, watchdog
+from .attributes import Guards
+from .compiler import CompiledCode, compile_guarded
 from .modules import BASE_BUILTIN_MODULES, ModuleTable
 from .names import FORBIDDEN_NAMES, RESULT, TICKS
 from .namespace import BASE_PYTHON_TOOLS, make_builtins
 from .output import DEFAULT_MAX_LEN_OUTPUT, PrintContainer
-from .report import describe_error
 from .run import DEFAULT_MAX_OPERATIONS, MAX_EXECUTION_TIME_SECONDS, Run
 
 __all__ = ["LocalPythonExecutor"]

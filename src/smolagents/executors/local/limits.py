@@ -7,8 +7,8 @@ from collections.abc import Callable
 from itertools import compress
 from typing import Any
 
+from ..errors import ExecutionLimitError, LimitSignal
 from . import current
-from .errors import ExecutionLimitError, LimitSignal
 
 __all__ = [
     "MAX_BYTES",

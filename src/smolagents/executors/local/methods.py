@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..errors import GuardError
 from . import limits
-from .errors import GuardError
 from .names import exact_name, is_native
 
 if TYPE_CHECKING:

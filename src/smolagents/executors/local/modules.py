@@ -13,11 +13,11 @@ import types
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from ..errors import GuardError, ImportNotAuthorizedError
 from . import (
     current,
     overrides_limits,  # noqa: F401 - registers its guarded forms
 )
-from .errors import GuardError, ImportNotAuthorizedError
 from .overrides import ALLOWED_ONLY, REMOVED
 from .registry import replacement
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from ..errors import GuardError
 from . import current, limits
-from .errors import GuardError
 from .methods import expression_only, without_expressions
 from .names import exact_name, is_native
 from .registry import named, override

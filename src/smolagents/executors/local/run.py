@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any
 
-from . import watchdog
-from .errors import (
+from ..errors import (
     ControlSignal,
     ExecutionInterruptedError,
     ExecutionLimitError,
@@ -20,6 +19,7 @@ from .errors import (
     LimitSignal,
     StopSignal,
 )
+from . import watchdog
 
 if TYPE_CHECKING:
     from .executor import LocalPythonExecutor

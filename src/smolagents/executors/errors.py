@@ -6,7 +6,11 @@ Exception
     │   └── ImportNotAuthorizedError   ... a module that is not authorised (also an ImportError)
     ├── ExecutionTimeoutError          the time limit was reached
     ├── ExecutionLimitError            another limit was reached: operations, size of a result
-    └── ExecutionInterruptedError      `interrupt()` was called
+    ├── ExecutionInterruptedError      `interrupt()` was called
+    └── SessionLostError               the session ended with the code: killed, out of memory, cut off
+
+Exception
+└── WorkerLostError                    what runs the code is gone; told to the model as SessionLostError
 
 BaseException
 └── ControlSignal                      travels through the code and cannot be caught by it
@@ -29,7 +33,9 @@ __all__ = [
     "ImportNotAuthorizedError",
     "InterpreterError",
     "LimitSignal",
+    "SessionLostError",
     "StopSignal",
+    "WorkerLostError",
 ]
 
 
@@ -58,6 +64,25 @@ class ExecutionLimitError(InterpreterError):
 
 class ExecutionInterruptedError(InterpreterError):
     """The code was stopped by `interrupt()`."""
+
+
+class SessionLostError(InterpreterError):
+    """The session ended while the code ran. Its variables are gone; the next code runs in a fresh session."""
+
+    lost: tuple[str, ...] = ()
+    """Names of the variables that are gone."""
+
+
+class WorkerLostError(Exception):
+    """What runs the code is gone, or can no longer be trusted.
+
+    Args:
+        cause: Why, as a clause that goes on from "The session ended: ", such as "the kernel was killed".
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class ControlSignal(BaseException):
