@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import (
+from smolagents.executors.errors import (
     ExecutionInterruptedError,
     ExecutionLimitError,
     ExecutionTimeoutError,
@@ -11,6 +11,7 @@ from ..errors import (
     ImportNotAuthorizedError,
     InterpreterError,
 )
+
 from .evaluate import evaluate_python_code, fix_final_answer_code
 from .executor import LocalPythonExecutor
 from .modules import BASE_BUILTIN_MODULES, DANGEROUS_FUNCTIONS, DANGEROUS_MODULES

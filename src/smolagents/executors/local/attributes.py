@@ -9,7 +9,8 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ControlSignal, GuardError
+from smolagents.executors.errors import ControlSignal, GuardError
+
 from . import names
 from .limits import AUGMENTED
 from .matching import check_match_args, stand_in

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import CodeType
 from zlib import crc32
 
-from ..errors import InterpreterError
+from smolagents.executors.errors import InterpreterError
+
 from .names import NEVER_NATIVE
 from .nodes import GuardSyntaxError
 from .transform import guard_tree

@@ -9,8 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from smolagents.executors.base import CodeOutput, PythonExecutor
-
-from ..errors import (
+from smolagents.executors.errors import (
     ControlSignal,
     ExecutionLimitError,
     FinalAnswerException,
@@ -18,7 +17,8 @@ from ..errors import (
     LimitSignal,
     StopSignal,
 )
-from ..worker.report import describe_error
+from smolagents.executors.worker.report import describe_error
+
 from . import current, watchdog
 from .attributes import Guards
 from .compiler import CompiledCode, compile_guarded

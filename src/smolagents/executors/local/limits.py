@@ -7,7 +7,8 @@ from collections.abc import Callable
 from itertools import compress
 from typing import Any
 
-from ..errors import ExecutionLimitError, LimitSignal
+from smolagents.executors.errors import ExecutionLimitError, LimitSignal
+
 from . import current
 
 __all__ = [

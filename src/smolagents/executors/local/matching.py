@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import GuardError
+from smolagents.executors.errors import GuardError
+
 from .names import FRAME_INTERNALS, GUARDED_PUBLIC, LIBRARY_PRIVATE, is_native
 
 __all__ = ["check_match_args", "stand_in"]

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GuardError
+from smolagents.executors.errors import GuardError
+
 from . import limits
 from .names import exact_name, is_native
 

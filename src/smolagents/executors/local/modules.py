@@ -13,7 +13,8 @@ import types
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..errors import GuardError, ImportNotAuthorizedError
+from smolagents.executors.errors import GuardError, ImportNotAuthorizedError
+
 from . import (
     current,
     overrides_limits,  # noqa: F401 - registers its guarded forms

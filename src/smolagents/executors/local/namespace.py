@@ -8,7 +8,8 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ControlSignal, GuardError
+from smolagents.executors.errors import ControlSignal, GuardError
+
 from . import limits
 from .formatting import format_value
 

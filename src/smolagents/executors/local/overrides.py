@@ -5,7 +5,8 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GuardError
+from smolagents.executors.errors import GuardError
+
 from . import current, limits
 from .methods import expression_only, without_expressions
 from .names import exact_name, is_native

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any
 
-from ..errors import (
+from smolagents.executors.errors import (
     ControlSignal,
     ExecutionInterruptedError,
     ExecutionLimitError,
@@ -19,6 +19,7 @@ from ..errors import (
     LimitSignal,
     StopSignal,
 )
+
 from . import watchdog
 
 if TYPE_CHECKING:

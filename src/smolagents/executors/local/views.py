@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from ..errors import GuardError
+from smolagents.executors.errors import GuardError
+
 from .names import FORBIDDEN_NAMES
 
 __all__ = ["Variables"]
