@@ -36,6 +36,8 @@ __all__ = [
     "SessionLostError",
     "StopSignal",
     "WorkerLostError",
+    "interrupted_text",
+    "timeout_text",
 ]
 
 
@@ -83,6 +85,20 @@ class WorkerLostError(Exception):
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
         self.cause = cause
+        self.logs = ""
+
+
+def timeout_text(seconds: float | None) -> str:
+    """What the model is told when its time was up."""
+    return (
+        f"The code took longer than {seconds} seconds and was stopped. "
+        "Make it faster, or raise the limit with timeout_seconds."
+    )
+
+
+def interrupted_text() -> str:
+    """What is said when the code was interrupted."""
+    return "The code was interrupted."
 
 
 class ControlSignal(BaseException):

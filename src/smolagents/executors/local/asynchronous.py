@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from smolagents.executors.worker.coroutines import run_to_end
+
 if TYPE_CHECKING:
     from .run import Run
 
@@ -58,15 +60,6 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any], run: Run) -> None:
     loop = asyncio.new_event_loop()
     run.loop = loop
     try:
-        loop.run_until_complete(coroutine)
+        run_to_end(loop, coroutine)
     finally:
         run.loop = None
-        try:
-            tasks = asyncio.all_tasks(loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        finally:
-            loop.close()

@@ -12,6 +12,7 @@ from types import CodeType
 from zlib import crc32
 
 from smolagents.executors.errors import InterpreterError
+from smolagents.executors.worker.report import describe_syntax_error
 
 from .names import NEVER_NATIVE
 from .nodes import GuardSyntaxError
@@ -39,17 +40,6 @@ class CompiledCode:
     """Whether the module level awaits, so that running it gives a coroutine."""
     wants_loop: bool
     """Whether the code mentions `asyncio`, and so may run an event loop of its own."""
-
-
-def _syntax_error(source: str, error: SyntaxError) -> InterpreterError:
-    lines = source.splitlines()
-    line = error.lineno or 1
-    text = lines[line - 1] if 0 < line <= len(lines) else ""
-    shown = text.lstrip()
-    message = f"Code could not be parsed, line {line}:\n    {shown}\n"
-    if error.offset and error.offset > 0:
-        message += "    " + " " * max(error.offset - 1 - (len(text) - len(shown)), 0) + "^\n"
-    return InterpreterError(f"{message}{type(error).__name__}: {error.msg}")
 
 
 def _parse(source: str, filename: str) -> ast.Module:
@@ -103,7 +93,7 @@ def compile_guarded(source: str) -> CompiledCode:
             bound = guard_tree(tree)
             code = compile(tree, filename, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
-        raise _syntax_error(source, error) from None
+        raise InterpreterError(describe_syntax_error(source, error)) from None
     except GuardSyntaxError as error:
         lines = source.splitlines()
         text = lines[error.line - 1].strip() if 0 < error.line <= len(lines) else ""

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from smolagents.executors.errors import GuardError, ImportNotAuthorizedError
+from smolagents.executors.worker.imports import ImportPolicy, allowed_text, not_authorized_text
 
 from . import (
     current,
@@ -26,7 +27,6 @@ __all__ = [
     "BASE_BUILTIN_MODULES",
     "DANGEROUS_FUNCTIONS",
     "DANGEROUS_MODULES",
-    "ImportPolicy",
     "ModuleTable",
 ]
 
@@ -143,47 +143,6 @@ _copies_by_identity: dict[int, types.ModuleType] = {}
 """Every copy of every table."""
 
 
-class ImportPolicy:
-    """Which modules are authorised.
-
-    Args:
-        authorized: Names of modules and packages. A package brings its submodules; `pkg.*` says the same; `*` is
-            every module.
-    """
-
-    def __init__(self, authorized: Iterable[str]) -> None:
-        self.authorized = tuple(dict.fromkeys(authorized))
-        self.everything = "*" in self.authorized
-        self._entries = {name[:-2] if name.endswith(".*") else name for name in self.authorized}
-        self._answers: dict[str, bool] = {}
-
-    def allows(self, name: str) -> bool:
-        """Whether the module `name` may be imported."""
-        answer = self._answers.get(name)
-        if answer is None:
-            answer = self._answers[name] = self._decide(name)
-        return answer
-
-    def _decide(self, name: str) -> bool:
-        if self.everything or name == "__future__":
-            return True
-        parts = name.split(".")
-        least = 1
-        for length in range(1, len(parts) + 1):
-            if ".".join(parts[:length]) in _DANGEROUS or parts[length - 1].startswith("_"):
-                least = length
-        return any(".".join(parts[:length]) in self._entries for length in range(least, len(parts) + 1))
-
-    def leads_to(self, name: str) -> bool:
-        """Whether the package `name` is not authorised, but something in it is."""
-        prefix = name + "."
-        return any(entry.startswith(prefix) for entry in self._entries)
-
-
-def _allowed_text(policy: ImportPolicy) -> str:
-    return ", ".join(sorted(policy.authorized)) or "none"
-
-
 class ModuleTable:
     """The copies of modules for one set of authorised imports, shared by all sessions that have it."""
 
@@ -202,7 +161,7 @@ class ModuleTable:
         if table is None:
             if len(cls._tables) > 200:
                 cls._tables.clear()
-            table = cls._tables.setdefault(key, cls(ImportPolicy(key)))
+            table = cls._tables.setdefault(key, cls(ImportPolicy(key, _DANGEROUS)))
         return table
 
     # -- import ----------------------------------------------------------------------------------------------
@@ -223,10 +182,8 @@ class ModuleTable:
         if level:
             raise ImportNotAuthorizedError("Relative imports are not possible: this code belongs to no package.")
         wanted = [str.__str__(item) for item in fromlist or ()]
-        if not self.policy.allows(name):
-            inner = [item for item in wanted if self.policy.allows(f"{name}.{item}")]
-            if not (wanted and len(inner) == len(wanted)) and not (self.policy.leads_to(name) and (not wanted)):
-                raise self._not_authorized(name)
+        if not self.policy.allows_import(name, wanted):
+            raise self._not_authorized(name)
         self._load(name)
         module = self.copy(name)
         if not wanted:
@@ -266,10 +223,7 @@ class ModuleTable:
         return self.copy(name)
 
     def _not_authorized(self, name: str) -> ImportNotAuthorizedError:
-        return ImportNotAuthorizedError(
-            f"Import of '{name}' is not authorized. Authorized imports are: {_allowed_text(self.policy)}. "
-            "To allow it, add it to additional_authorized_imports."
-        )
+        return ImportNotAuthorizedError(not_authorized_text(self.policy, name))
 
     def _load(self, name: str) -> types.ModuleType:
         module = sys.modules.get(name)
@@ -312,7 +266,7 @@ class ModuleTable:
         name = module.__name__
         if sys.modules.get(name) is not module or not self.policy.allows(name):
             raise GuardError(
-                f"The module '{name}' is out of reach. Authorized imports are: {_allowed_text(self.policy)}."
+                f"The module '{name}' is out of reach. Authorized imports are: {allowed_text(self.policy)}."
             )
         return self.copy(name)
 
@@ -418,7 +372,7 @@ class ModuleTable:
                         if value is None:
                             raise GuardError(
                                 f"'{name}.{key}' is a module that is not authorized. Authorized imports are: "
-                                f"{_allowed_text(self.policy)}."
+                                f"{allowed_text(self.policy)}."
                             )
                     else:
                         value = self._value(value)

@@ -18,6 +18,8 @@ from smolagents.executors.errors import (
     FinalAnswerException,
     LimitSignal,
     StopSignal,
+    interrupted_text,
+    timeout_text,
 )
 
 from . import watchdog
@@ -155,16 +157,11 @@ class Run:
         self.end(FinalAnswerException(value))
 
     def _timeout(self) -> LimitSignal:
-        return LimitSignal(
-            ExecutionTimeoutError(
-                f"The code took longer than {self.timeout} seconds and was stopped. "
-                "Make it faster, or raise the limit with timeout_seconds."
-            )
-        )
+        return LimitSignal(ExecutionTimeoutError(timeout_text(self.timeout)))
 
     def interrupt(self) -> None:
         """Stop the run from another thread."""
-        self._stop(LimitSignal(ExecutionInterruptedError("The code was interrupted.")))
+        self._stop(LimitSignal(ExecutionInterruptedError(interrupted_text())))
 
     def look(self, now: float) -> None:
         """Called now and then by the watchdog: end the run if its time is up, and insist if it goes on."""

@@ -14,6 +14,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from smolagents.executors.worker.result import keep_result
+
 from . import names
 from .names import TICKS, is_dunder, is_native
 from .nodes import NAMES, GuardSyntaxError, call, load, new, statement, store, text, tick
@@ -30,7 +32,7 @@ class Guarded(Expressions):
 
     def module(self, tree: ast.Module) -> None:
         body = tree.body
-        _keep_result(body)
+        keep_result(body, names.RESULT)
         tree.body = body = self.body(body)
         wanted = self.globals - self.annotated
         wanted.update(("@next", TICKS, "@compress"))
@@ -340,36 +342,6 @@ def _guards_in(body: list[Any]) -> set[str]:
             continue
         waiting.extend(ast.iter_child_nodes(node))
     return found
-
-
-def _keep_result(body: list[Any]) -> None:
-    """Make the last expression or assignment of `body` also set the result."""
-    if not body:
-        return
-    last = body[-1]
-    kind = type(last)
-    if kind is ast.Expr:
-        body[-1] = new(ast.Assign, last, targets=[new(ast.Name, last, id=names.RESULT, ctx=store)], value=last.value)
-    elif kind is ast.Assign:
-        last.targets.insert(0, new(ast.Name, last, id=names.RESULT, ctx=store))
-    elif kind in (ast.AugAssign, ast.AnnAssign):
-        target = last.target
-        if type(target) is ast.Name and last.value is not None:
-            value = new(ast.Name, target, id=target.id, ctx=load)
-            body.append(new(ast.Assign, last, targets=[new(ast.Name, last, id=names.RESULT, ctx=store)], value=value))
-        elif type(target) is ast.Subscript and type(target.value) is ast.Name and type(target.slice) in _SIMPLE:
-            base = new(ast.Name, target, id=target.value.id, ctx=load)
-            value2 = new(ast.Subscript, target, value=base, slice=target.slice, ctx=load)
-            body.append(new(ast.Assign, last, targets=[new(ast.Name, last, id=names.RESULT, ctx=store)], value=value2))
-    elif kind is ast.If:
-        _keep_result(last.body)
-        _keep_result(last.orelse)
-    elif kind in (ast.With, ast.AsyncWith):
-        _keep_result(last.body)
-    elif kind is ast.Try:
-        _keep_result(last.orelse or last.body)
-        for handler in last.handlers:
-            _keep_result(handler.body)
 
 
 VISIT.update(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-__all__ = ["describe_error", "exception_line"]
+__all__ = ["describe_error", "describe_syntax_error", "exception_line"]
 
 _MOST_FRAMES = 12
 _MOST_CHARACTERS = 4000
@@ -17,10 +17,10 @@ def exception_line(error: BaseException) -> str:
     home = kind.__module__
     name = (
         kind.__qualname__
-        if home in ("builtins", "__main__") or type(home) is not str
+        if type(home) is not str or home in ("builtins", "__main__")
         else f"{home}.{kind.__qualname__}"
     )
-    if home.startswith("smolagents."):
+    if home.partition(".")[0] in ("smolagents", "_smolagents_worker"):
         name = kind.__name__
     try:
         text = str(error)
@@ -87,6 +87,18 @@ def describe_error(error: BaseException, sources: dict[str, str], current: str) 
     if isinstance(error, RecursionError):
         text += "\nThe depth of calls is limited by the interpreter (sys.setrecursionlimit of the host); use a loop."
     return text
+
+
+def describe_syntax_error(source: str, error: SyntaxError) -> str:
+    """Where and why `source` is not Python."""
+    lines = source.splitlines()
+    line = error.lineno or 1
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    shown = text.lstrip()
+    message = f"Code could not be parsed, line {line}:\n    {shown}\n"
+    if error.offset and error.offset > 0:
+        message += "    " + " " * max(error.offset - 1 - (len(text) - len(shown)), 0) + "^\n"
+    return f"{message}{type(error).__name__}: {error.msg}"
 
 
 def _in_order(parts: list[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The host's side of executors that run code elsewhere."""

@@ -1,0 +1,118 @@
+"""A connection over anything that runs a cell of Python and gives back what it printed."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from smolagents.executors.errors import WorkerLostError
+from smolagents.executors.remote.bundle import FAR_PACKAGE, bootstrap_source
+from smolagents.executors.remote.connection import MAX_MESSAGE_BYTES, Connection
+from smolagents.executors.worker.turns import pack, unpack
+
+__all__ = ["CellConnection"]
+
+_TURN_SECONDS = 5.0
+"""Longest that one cell waits for the code, when the kernel can be interrupted; ..."""
+_TURN_SECONDS_WITHOUT_INTERRUPT = 1.0
+"""... and when it cannot: an interruption then goes with the next cell."""
+_OVERDUE_SECONDS = 15.0
+"""A cell that has not returned so long after its time: the code holds the interpreter, or the kernel is dead."""
+
+
+class CellConnection(Connection):
+    """Drives a worker in a thread of a kernel, one cell per turn.
+
+    Args:
+        run_cell: `run_cell(source, timeout)` runs source in the kernel's `__main__` and returns what it printed.
+            After `timeout` seconds it takes the kernel for dead. It raises `WorkerLostError` for that, and whenever
+            the kernel is gone.
+        interrupt: Raises KeyboardInterrupt in the running cell, if the service can do that.
+        close: Ends the kernel.
+    """
+
+    def __init__(
+        self,
+        run_cell: Callable[[str, float], str],
+        *,
+        interrupt: Callable[[], None] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self._run_cell = run_cell
+        self._interrupt = interrupt
+        self._close = close
+        self._mark = f"<<{secrets.token_hex(8)}>>"
+        self._word: str | None = None
+        self._interrupt_next = False
+        self._closed = False
+        self._started = False
+
+    def send(self, message: str) -> None:
+        self._word = pack(message)
+
+    def receive(self, timeout: float | None) -> str | None:
+        if not self._started:
+            self._start()
+        longest = _TURN_SECONDS if self._interrupt is not None else _TURN_SECONDS_WITHOUT_INTERRUPT
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            wait = longest if deadline is None else max(min(longest, deadline - time.monotonic()), 0.0)
+            interrupt, self._interrupt_next = self._interrupt_next, False
+            word, self._word = self._word, None
+            reply = self._turn(f"__smolagents__.turn({self._mark!r}, {wait:.3f}, {word!r}, {interrupt})", wait)
+            if reply is not None:
+                return reply
+            if deadline is not None and time.monotonic() >= deadline:
+                return None
+
+    def _start(self) -> None:
+        self._cell(
+            f"{bootstrap_source()}"
+            f"import {FAR_PACKAGE}.turns as __smolagents__\n"
+            "__smolagents__ = __smolagents__.Turns(sys.modules['__main__'].__dict__)\n"
+            "del SmolagentsWorkerFinder, base64, importlib, json, sys, zlib\n"
+            f"print({self._mark!r})\n",
+            _OVERDUE_SECONDS + 15,
+        )
+        self._started = True
+
+    def _cell(self, source: str, timeout: float) -> str:
+        if self._closed:
+            raise WorkerLostError("it was closed")
+        try:
+            printed = self._run_cell(source, timeout)
+        except WorkerLostError:
+            if self._closed:
+                raise WorkerLostError("it was stopped, and did not stop by itself") from None
+            raise
+        if self._mark not in printed:
+            tail = printed.strip()[-500:]
+            raise WorkerLostError(f"the kernel did not do what it was asked{': ' + tail if tail else ''}")
+        return printed
+
+    def _turn(self, source: str, wait: float) -> str | None:
+        printed = self._cell(source, wait + _OVERDUE_SECONDS)
+        end = printed.rfind(self._mark)
+        start = printed.rfind(self._mark, 0, end)
+        word = printed[start + len(self._mark) : end] if start >= 0 else "?"
+        if not word:
+            return None
+        if len(word) > 2 * MAX_MESSAGE_BYTES:
+            raise WorkerLostError(f"it said more than {MAX_MESSAGE_BYTES >> 20} MB at once")
+        try:
+            return unpack(word, MAX_MESSAGE_BYTES)
+        except ValueError as error:
+            raise WorkerLostError(f"it said something that is no message ({error})") from None
+
+    def interrupt(self) -> None:
+        if self._interrupt is None:
+            self._interrupt_next = True
+        else:
+            self._interrupt()
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            if self._close is not None:
+                self._close()
