@@ -236,7 +236,10 @@ class JupyterKernel:
             if now >= deadline:
                 raise WorkerLostError(f"the kernel did not answer within {timeout:g} seconds")
             try:
-                message = self._connected(deadline).receive(min(CHECK_EVERY, deadline - now))
+                socket = self._connected(deadline)
+                message = socket.receive(min(CHECK_EVERY, deadline - now))
+                if message is not None and message["header"].get("msg_type") == "status":
+                    socket.acknowledge()
             except SocketLostError as error:
                 if reconnections == RECONNECTIONS:
                     raise self._lost(str(error)) from None

@@ -264,6 +264,21 @@ class KernelSocket:
                 data, self._parts, self._received = b"".join(self._parts), [], 0
                 return _decoded(data)
 
+    def acknowledge(self) -> None:
+        """Send an empty pong, so that what was received is acknowledged at once.
+
+        Jupyter servers leave Nagle's algorithm on: a reply waits until the message before it is acknowledged, and
+        this side's kernel takes 40 ms for that when it has nothing to send. Seen: 46 ms a cell without, 4 ms with.
+
+        Raises:
+            SocketLostError: the connection is closed or broken.
+        """
+        try:
+            self._socket.settimeout(5.0)
+            self._socket.pong(b"")
+        except Exception as error:
+            raise SocketLostError(f"the connection broke: {error}") from error
+
     def abort(self) -> None:
         """Cut the connection, from any thread: who waits in `receive` gets a `SocketLostError`."""
         self._socket.abort()
