@@ -362,6 +362,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
     def _run_stream(self, run: Run) -> Generator[Any, None, None]:
         try:
             self._enter(run)
+            self._equip(run)
             yield from drive(run_flow(self, run), run)
         except BaseException as error:
             self._fail(run, error)
@@ -373,6 +374,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         events = adrive(run_flow(self, run), run)
         try:
             self._enter(run)
+            await self._aequip(run)
             async for event in events:
                 yield event
         except BaseException as error:
@@ -388,6 +390,12 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
                 raise _still_going_on()
             run.active = True
             self._active.append(run)
+
+    def _equip(self, run: Run) -> None:
+        """Give the executor session, if there is one, what the run's code may use."""
+
+    async def _aequip(self, run: Run) -> None:
+        self._equip(run)
 
     def _fail(self, run: Run, error: BaseException) -> None:
         stopped = (

@@ -10,13 +10,14 @@ from typing_extensions import Self
 
 from smolagents.agents.base import LIBRARY_STEPS, MultiStepAgent
 from smolagents.agents.drivers import interrupted
+from smolagents.agents.executor_types import CHECKED_AT_ONCE, ExecutorType, executor_class, make_executor
 from smolagents.agents.loop import STOP_SEQUENCES, ask, cut_off
 from smolagents.agents.parsing import CODE_BLOCK_TAGS, MARKDOWN_TAGS, parse_code_blobs, parse_structured_output, plain
 from smolagents.agents.requests import Emit, Flow, Request, RunCode
 from smolagents.agents.run import ActionOutput, Run
 from smolagents.agents.templates import PromptTemplates, populate_template, view
 from smolagents.executors.base import CodeOutput, PythonExecutor
-from smolagents.executors.local import BASE_BUILTIN_MODULES, LocalPythonExecutor
+from smolagents.executors.local import BASE_BUILTIN_MODULES
 from smolagents.memory import ActionStep, ToolCall
 from smolagents.tools.base import Tool
 from smolagents.types.errors import AgentExecutionError, AgentGenerationError, AgentInterruptedError, AgentParsingError
@@ -55,8 +56,9 @@ class CodeAgent(MultiStepAgent):
             submodules, `package.*`, or `*` for all.
         planning_interval: Make a plan before the first step, and again after every so many steps.
         executor: What runs the code. By default one is made as `executor_type` says.
-        executor_type: Kind of executor: "local".
-        executor_kwargs: Arguments for it.
+        executor_type: Where the code runs: "local" (in this process, guarded), "sandbox" (in a process that the
+            Linux kernel confines), "monty", "docker", "wasm", "e2b", "modal" or "blaxel".
+        executor_kwargs: Arguments for that executor.
         max_print_outputs_length: Characters of printed output that the model is shown for a step; 50,000 by default.
         stream_outputs: Whether a stream of events holds the model's reply piece by piece.
         use_structured_outputs_internally: Whether the model replies with a JSON object of thought and code.
@@ -79,7 +81,7 @@ class CodeAgent(MultiStepAgent):
         additional_authorized_imports: Sequence[str] | None = None,
         planning_interval: int | None = None,
         executor: PythonExecutor | None = None,
-        executor_type: Literal["local"] = "local",
+        executor_type: ExecutorType = "local",
         executor_kwargs: Mapping[str, Any] | None = None,
         max_print_outputs_length: int | None = None,
         stream_outputs: bool = False,
@@ -97,15 +99,12 @@ class CodeAgent(MultiStepAgent):
         self.max_print_outputs_length = max_print_outputs_length
         self._use_structured_outputs_internally = use_structured_outputs_internally
         self.code_block_tags = _tags(code_block_tags)
-        if executor is None and executor_type not in _EXECUTORS:
-            raise ValueError(
-                f"unknown executor_type {executor_type!r}; use one of {', '.join(map(repr, _EXECUTORS))}, "
-                "or pass an executor of your own as executor=…"
-            )
         self.executor_type = executor_type
         self.executor_kwargs = dict(executor_kwargs or {})
         self._executor = self._given_executor = executor
         self._executor_taken = False
+        if executor is None:
+            executor_class(executor_type)
         super().__init__(
             tools=tools,
             model=model,
@@ -114,6 +113,8 @@ class CodeAgent(MultiStepAgent):
             **kwargs,
         )
         self.stream_outputs = stream_outputs
+        if executor is None and executor_type in CHECKED_AT_ONCE:
+            self._own_executor()
         if "*" in self.additional_authorized_imports:
             self.logger.log(
                 "Caution: with the import '*' authorised, the agent's code can import any installed package.",
@@ -125,7 +126,7 @@ class CodeAgent(MultiStepAgent):
 
     def initialize_system_prompt(self) -> str:
         """The system prompt with this agent's tools, team and imports in it."""
-        imports = self.authorized_imports
+        imports = getattr(self._executor, "importable", None) or self.authorized_imports
         return populate_template(
             self.prompt_templates["system_prompt"],
             {
@@ -142,11 +143,13 @@ class CodeAgent(MultiStepAgent):
 
     def create_python_executor(self) -> PythonExecutor:
         """Make an executor as `executor_type` and `executor_kwargs` say."""
-        executor: PythonExecutor = _EXECUTORS[self.executor_type](
+        return make_executor(
+            self.executor_type,
             self.additional_authorized_imports,
-            **{"max_print_outputs_length": self.max_print_outputs_length, **self.executor_kwargs},
+            self.executor_kwargs,
+            max_print_outputs_length=self.max_print_outputs_length,
+            logger=self.logger,
         )
-        return executor
 
     @property
     def python_executor(self) -> PythonExecutor:
@@ -200,8 +203,16 @@ class CodeAgent(MultiStepAgent):
         if run.executor is not None:
             with self._lock:
                 self._refuse_if_used(run.executor, by=run)
+
+    def _equip(self, run: Run) -> None:
+        if run.executor is not None:
             run.executor.send_variables(run.state)
             run.executor.send_tools({**self.tools, **self.managed_agents})
+
+    async def _aequip(self, run: Run) -> None:
+        if run.executor is not None:
+            await run.executor.asend_variables(run.state)
+            await run.executor.asend_tools({**self.tools, **self.managed_agents})
 
     def cleanup(self) -> None:
         """Release what the executor holds, such as a sandbox."""
@@ -322,5 +333,4 @@ def _tags(tags: Any) -> tuple[str, str]:
     return (tags[0], tags[1])
 
 
-_EXECUTORS: dict[str, Any] = {"local": LocalPythonExecutor}
 LIBRARY_STEPS.add(CodeAgent._step_stream)

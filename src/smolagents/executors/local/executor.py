@@ -112,6 +112,12 @@ class LocalPythonExecutor(PythonExecutor):
                 raise ValueError(f"{name!r} cannot be the name of a variable: use letters, digits and underscores.")
         self.state.update((name, self._sent(value)) for name, value in variables.items())
 
+    async def asend_tools(self, tools: Mapping[str, Callable[..., Any]]) -> None:
+        self.send_tools(tools)  # which waits for nothing
+
+    async def asend_variables(self, variables: Mapping[str, Any]) -> None:
+        self.send_variables(variables)
+
     def _sent(self, value: Any) -> Any:
         """A variable as the code gets it: of a tool, an agent or a model it may only call it."""
         if type(value) in (list, tuple):

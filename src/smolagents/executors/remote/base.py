@@ -167,6 +167,12 @@ class RemotePythonExecutor(PythonExecutor):
             self._variables.update(encoded)
             self._unsent_variables.update(encoded)
 
+    async def asend_tools(self, tools: Mapping[str, Callable[..., Any]]) -> None:
+        self.send_tools(tools)  # which waits for nothing
+
+    async def asend_variables(self, variables: Mapping[str, Any]) -> None:
+        self.send_variables(variables)
+
     def _handle(self, value: Any) -> str | None:
         """A name by which the code can call `value`, which stays here."""
         of_package = callable(value) and any(

@@ -1,0 +1,72 @@
+"""The executors that the conformance suite runs on.
+
+A back-end registers itself here with how to make it, what it lacks, and why it may be unavailable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from smolagents.executors.base import PythonExecutor
+
+
+@dataclass(kw_only=True)
+class Backend:
+    name: str
+    make: Callable[..., PythonExecutor]
+    """`make(imports=[...], timeout_seconds=...)`: a new executor, which the caller cleans up."""
+    unavailable: Callable[[], str | None] = lambda: None
+    """Why it cannot run here; None if it can."""
+    lacks: dict[str, str] = field(default_factory=dict)
+    """Capabilities it does not have, and why. The tests of a capability name it with `needs`."""
+    shared: bool = True
+    """Whether one session may serve the tests that do no harm to it: a fresh one takes long."""
+
+
+def _local(imports=(), timeout_seconds=30.0):
+    from smolagents import LocalPythonExecutor
+
+    return LocalPythonExecutor(list(imports), timeout_seconds=timeout_seconds)
+
+
+def _cells(imports=(), timeout_seconds=30.0):
+    from .interpreter import InterpreterExecutor
+
+    return InterpreterExecutor(list(imports), timeout_seconds=timeout_seconds)
+
+
+BACKENDS: dict[str, Backend] = {}
+
+
+def register(backend: Backend) -> None:
+    BACKENDS[backend.name] = backend
+
+
+register(
+    Backend(
+        name="local",
+        make=_local,
+        shared=False,
+        lacks={
+            "boundary": "it runs in this process: nothing is to be killed, and values need not cross",
+            "open_language": "the guard withholds what reaches out of the code",
+        },
+    )
+)
+register(
+    Backend(
+        name="source-only",  # what others write: a subclass that can run source and give back what it printed
+        make=_cells,
+        lacks={"import_policy": "what may be imported is up to the other side"},
+    )
+)
+
+
+def unavailable(backend: Backend) -> str | None:
+    reason = backend.unavailable()
+    if reason and os.environ.get("CI"):
+        raise RuntimeError(f"{backend.name} cannot run, and CI must run it: {reason}")
+    return reason

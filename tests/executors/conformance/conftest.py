@@ -1,0 +1,88 @@
+"""Fixtures of the conformance suite, and the table of its results."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from .backends import BACKENDS, unavailable
+
+_shared = {}
+_results: dict[str, dict[str, str]] = defaultdict(dict)
+
+
+def pytest_generate_tests(metafunc):
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", sorted(BACKENDS), indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def backend(request):
+    return BACKENDS[request.param]
+
+
+@pytest.fixture
+def needed(request, backend):
+    reason = unavailable(backend)
+    if reason:
+        pytest.skip(f"{backend.name}: {reason}")
+    for mark in request.node.iter_markers("needs"):
+        for capability in mark.args:
+            if capability in backend.lacks:
+                pytest.skip(f"{backend.name} lacks {capability}: {backend.lacks[capability]}")
+
+
+@pytest.fixture
+def make(backend, needed):
+    """Makes executors that are cleaned up after the test."""
+    made = []
+
+    def make(**settings):
+        executor = backend.make(**settings)
+        made.append(executor)
+        return executor
+
+    yield make
+    for executor in made:
+        executor.cleanup()
+
+
+@pytest.fixture(scope="session")
+def _keep():
+    yield
+    for executor in _shared.values():
+        executor.cleanup()
+
+
+@pytest.fixture
+def executor(backend, needed, _keep, make):
+    """An executor for tests that do no harm to it. It may have served other tests."""
+    if not backend.shared:
+        return make()
+    found = _shared.get(backend.name)
+    if found is None:
+        found = _shared[backend.name] = backend.make()
+    return found
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    if "backend" in params and (report.when == "call" or report.outcome != "passed"):
+        subject = getattr(item.module, "SUBJECT", item.module.__name__)
+        worst = {"failed": 2, "passed": 1, "skipped": 0}
+        kept = _results[params["backend"]]
+        if worst[report.outcome] >= worst.get(kept.get(subject, ""), -1):
+            kept[subject] = report.outcome
+
+
+def pytest_sessionfinish(session):
+    path = os.environ.get("SMOLAGENTS_CONFORMANCE_REPORT")
+    if path:
+        Path(path).write_text(json.dumps(_results, indent=2, sort_keys=True))
