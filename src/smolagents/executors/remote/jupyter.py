@@ -194,6 +194,9 @@ class JupyterKernel:
         socket = self._socket
         if socket is not None:
             socket.abort()
+        if self._running.acquire(blocking=False):  # else the thread that reads disconnects
+            self._disconnect()
+            self._running.release()
         if shut_down:
             self._ask(method="DELETE", timeout=10.0)
 
