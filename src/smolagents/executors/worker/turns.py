@@ -106,6 +106,9 @@ class Turns:
         output: Any = self._worker.output
         if sys.stdout is not output:
             self._streams = (sys.stdout, sys.stderr)
+            set_parent = getattr(sys.stdout, "set_parent", None)
+            if set_parent is not None:  # by it IPython tells its stream, which prints belong to which cell
+                output.set_parent = set_parent
         sys.stdout = sys.stderr = output
         if word is not None:
             self._in.put(unpack(word, sys.maxsize))
