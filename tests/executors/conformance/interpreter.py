@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 from smolagents.executors.errors import WorkerLostError
-from smolagents.remote_executors import RemotePythonExecutor
 from smolagents.local_python_executor import CodeOutput
+from smolagents.remote_executors import RemotePythonExecutor
 
 _LOOP = """
 import contextlib, io, json, sys, traceback

@@ -46,8 +46,14 @@ def test_what_a_tool_raises_can_be_handled_by_the_code(executor):
         pass
 
     executor.send_tools({"failing": failing})
-    assert "no such city" in executor("try:\n    failing('key')\nexcept KeyError as error:\n    text = str(error)\ntext").output
-    assert executor("try:\n    failing('own')\nexcept Exception as error:\n    text = str(error)\ntext").output == "try later"
+    assert (
+        "no such city"
+        in executor("try:\n    failing('key')\nexcept KeyError as error:\n    text = str(error)\ntext").output
+    )
+    assert (
+        executor("try:\n    failing('own')\nexcept Exception as error:\n    text = str(error)\ntext").output
+        == "try later"
+    )
     with pytest.raises(InterpreterError) as caught:
         executor("value = 1\nfailing('own')")
     assert "Unavailable: try later" in str(caught.value)

@@ -131,7 +131,7 @@ def test_two_megabytes(executor):
 def test_what_cannot_cross_is_named(executor):
     with pytest.raises(CannotCrossError, match=r"data\['rows'\]\[1\]|data\[\"rows\"\]\[1\]"):
         executor.send_variables({"data": {"rows": [1, (n for n in [])]}})
-    executor.send_tools({"bad": lambda: {"rows": [1, open]}})  # noqa: SIM115
+    executor.send_tools({"bad": lambda: {"rows": [1, open]}})
     with pytest.raises(InterpreterError, match=r"result of bad\(\)"):
         executor("bad()")
     executor.send_tools({"take": lambda value: value})

@@ -68,10 +68,9 @@ class CellConnection(Connection):
 
     def _start(self) -> None:
         self._cell(
-            f"{bootstrap_source()}"
+            f"exec({bootstrap_source()!r}, {{}})\n"  # leaves no names behind
             f"import {FAR_PACKAGE}.turns as __smolagents__\n"
-            "__smolagents__ = __smolagents__.Turns(sys.modules['__main__'].__dict__)\n"
-            "del SmolagentsWorkerFinder, base64, importlib, json, sys, zlib\n"
+            "__smolagents__ = __smolagents__.Turns(__import__('sys').modules['__main__'].__dict__)\n"
             f"print({self._mark!r})\n",
             _OVERDUE_SECONDS + 15,
         )
