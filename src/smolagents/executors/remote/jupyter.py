@@ -8,6 +8,7 @@ thread prints; the text comes back as a user expression of the execute reply, wh
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 import uuid
@@ -100,6 +101,7 @@ class JupyterKernel:
         cause_of_loss: Asked why, when the kernel or the server is gone: a clause such as "it was killed for using
             more than 512 MB of memory", or None when it knows nothing.
         extra: The extra of this library that installs the websocket client.
+        dial: Makes the connections to the server, where its address cannot be reached by itself.
 
     Raises:
         JupyterServerError: the server cannot be reached, refuses the token or does not start a kernel.
@@ -116,14 +118,15 @@ class JupyterKernel:
         check: Callable[[], None] | None = None,
         cause_of_loss: Callable[[], str | None] | None = None,
         extra: str = "docker",
+        dial: Callable[[], socket.socket] | None = None,
     ) -> None:
         self._cause_of_loss = cause_of_loss
         self._ready_timeout = ready_timeout
         self._session = uuid.uuid4().hex
         self._closed = False
         self._running = threading.Lock()
-        self._socket: KernelSocket | None = None
-        self.server = JupyterServer(base_url, token=token, headers=headers, extra=extra)
+        self._channels: KernelSocket | None = None
+        self.server = JupyterServer(base_url, token=token, headers=headers, extra=extra, dial=dial)
         self.server.wait_ready(ready_timeout, check)
         self.kernel_id = self.server.start_kernel(kernel_name, timeout=ready_timeout)
         try:
@@ -191,9 +194,9 @@ class JupyterKernel:
         if self._closed:
             return
         self._closed = True
-        socket = self._socket
-        if socket is not None:
-            socket.abort()
+        channels = self._channels
+        if channels is not None:
+            channels.abort()
         if self._running.acquire(blocking=False):  # else the thread that reads disconnects
             self._disconnect()
             self._running.release()
@@ -239,10 +242,10 @@ class JupyterKernel:
             if now >= deadline:
                 raise WorkerLostError(f"the kernel did not answer within {timeout:g} seconds")
             try:
-                socket = self._connected(deadline)
-                message = socket.receive(min(CHECK_EVERY, deadline - now))
+                channels = self._connected(deadline)
+                message = channels.receive(min(CHECK_EVERY, deadline - now))
                 if message is not None and message["header"].get("msg_type") == "status":
-                    socket.acknowledge()
+                    channels.acknowledge()
             except SocketLostError as error:
                 if reconnections == RECONNECTIONS:
                     raise self._lost(str(error)) from None
@@ -288,8 +291,8 @@ class JupyterKernel:
     def _send(self, request: dict[str, Any], deadline: float) -> None:
         """Send on a connection that was seen to be open: it may have been cut since the last cell."""
         try:
-            socket = self._connected(deadline)
-            while (message := socket.receive(0.0005)) is not None:
+            channels = self._connected(deadline)
+            while (message := channels.receive(0.0005)) is not None:
                 self._check_state(message)
         except SocketLostError as error:
             self._reconnect(str(error), deadline)
@@ -322,14 +325,14 @@ class JupyterKernel:
     def _connected(self, deadline: float) -> KernelSocket:
         if self._closed:
             raise WorkerLostError("it was closed")
-        if self._socket is None:
-            self._socket = self.server.open_socket(
+        if self._channels is None:
+            self._channels = self.server.open_socket(
                 self.kernel_id, self._session, timeout=max(1.0, min(30.0, deadline - time.monotonic()))
             )
             if self._closed:  # by another thread, which found nothing to abort
                 self._disconnect()
                 raise WorkerLostError("it was closed")
-        return self._socket
+        return self._channels
 
     def _reconnect(self, why: str, deadline: float) -> None:
         self._disconnect()
@@ -340,9 +343,9 @@ class JupyterKernel:
             raise self._lost("the kernel died" if error.status == 404 else f"{why}, and {error}") from None
 
     def _disconnect(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._channels is not None:
+            self._channels.close()
+            self._channels = None
 
     def _lost(self, cause: str) -> WorkerLostError:
         if self._closed:

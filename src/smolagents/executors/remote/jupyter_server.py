@@ -5,8 +5,10 @@ What the server says is taken as hostile: redirects are not followed, replies an
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import json
+import socket
 import ssl
 import time
 import urllib.error
@@ -49,6 +51,23 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+class _DialledHandler(urllib.request.HTTPHandler):
+    """Requests over connections that `dial` makes."""
+
+    def __init__(self, dial: Callable[[], socket.socket]) -> None:
+        super().__init__()
+
+        class Connection(http.client.HTTPConnection):
+            def connect(self) -> None:
+                self.sock = dial()
+                self.sock.settimeout(self.timeout)
+
+        self._connection = Connection
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connection, req)
+
+
 class JupyterServer:
     """A Jupyter server or Kernel Gateway, by its base URL.
 
@@ -59,6 +78,7 @@ class JupyterServer:
         headers: Sent with every request and with the websocket's handshake.
         timeout: Seconds that a request may take.
         extra: The extra of this library that installs the websocket client, to be named when it is absent.
+        dial: Makes the connections, where the address in `base_url` cannot be reached by itself. Plain HTTP only.
     """
 
     def __init__(
@@ -69,6 +89,7 @@ class JupyterServer:
         headers: Mapping[str, str] | None = None,
         timeout: float = REST_TIMEOUT,
         extra: str = "docker",
+        dial: Callable[[], socket.socket] | None = None,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -84,8 +105,11 @@ class JupyterServer:
             self._query["token"] = token
         elif token:
             self.headers["Authorization"] = f"token {token}"
-        self.direct = _is_near(parts.hostname)
+        self.dial = dial
+        self.direct = dial is not None or _is_near(parts.hostname)
         handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
+        if dial is not None:
+            handlers.append(_DialledHandler(dial))
         if self.direct:
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
@@ -169,7 +193,10 @@ class JupyterServer:
         """
         query = urlencode({"session_id": session, **self._query})
         url = f"ws{self.base_url[4:]}/api/kernels/{quote(kernel_id, safe='')}/channels?{query}"
-        return KernelSocket(url, self.headers, direct=self.direct, timeout=timeout, extra=self.extra)
+        dialled = self.dial() if self.dial is not None else None
+        return KernelSocket(
+            url, self.headers, direct=self.direct, timeout=timeout, extra=self.extra, connected=dialled
+        )
 
 
 class KernelSocket:
@@ -178,19 +205,28 @@ class KernelSocket:
     One thread sends and receives. `abort` may be called from another.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, direct: bool, timeout: float, extra: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        direct: bool,
+        timeout: float,
+        extra: str,
+        connected: socket.socket | None = None,
+    ) -> None:
         websocket = require("websocket", extra=extra, needed_for="The client of Jupyter kernels")
         self._timed_out = websocket.WebSocketTimeoutException
         self._opcode = websocket.ABNF
         self._received = 0
-        socket = self
+        counter = self
 
         class BoundedWebSocket(websocket.WebSocket):  # type: ignore[name-defined, misc]
             """Counts what a frame brings, as its announced length is read before any limit could be put on it."""
 
             def _recv(self, bufsize: int) -> Any:
                 data = super()._recv(bufsize)
-                socket._count(len(data))
+                counter._count(len(data))
                 return data
 
         context = {"context": ssl.create_default_context()} if url.startswith("wss:") else None
@@ -204,6 +240,7 @@ class KernelSocket:
                 timeout=timeout,
                 redirect_limit=0,
                 http_no_proxy=["*"] if direct else None,
+                socket=connected,
             )
         except Exception as error:  # handshake, socket and ssl errors
             self._socket.shutdown()
