@@ -1,0 +1,285 @@
+"""`confine`: every protection that the system gives, applied to this process for ever."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from . import landlock, limits, mounts, namespaces, privileges, seccomp
+from .mounts import Place
+from .policy import ConfinementError, Policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["NETWORK_FILES", "confine"]
+
+_READABLE_DEVICES = ("/dev/zero", "/dev/urandom", "/dev/random")
+_NULL = "/dev/null"
+_COUNTS_BY_NAMESPACE = (5, 14)  # the version of Linux from which on RLIMIT_NPROC counts in each user namespace
+NETWORK_FILES = (
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+)
+"""What resolving names and checking certificates reads; added to what is readable when the network is allowed."""
+
+
+def confine(policy: Policy) -> list[str]:
+    """Confine this process. It cannot be undone, and everything the process starts or becomes is confined as well.
+
+    Call it in the worker, while it has one thread, after everything that the policy does not allow is done and every descriptor
+    that the code must not have is closed (`close_descriptors`). The present directory is then `policy.work_dir`.
+
+    Returns:
+        `list[str]`: What holds now, of: `landlock` (files), `landlock_network` (no TCP), `landlock_scope` (no signals to and no
+        abstract sockets of others), `seccomp`, `capabilities` (none left), `own_user` (not root any more), `user_namespace`,
+        `mount_namespace`, `network_namespace`, `ipc_namespace`, `uts_namespace`, `private_root` (paths outside do not exist),
+        `disk` (the work directory has a size), `memory`, `cpu`, `files` (open descriptors), `file_size`, `threads`,
+        `die_with_parent`.
+
+    Raises:
+        ConfinementError: A protection that was asked for could not be applied. The process may be confined in part; it must end.
+    """
+    descriptors: list[int] = []
+    try:
+        return _Confinement(policy, descriptors).apply()
+    except OSError as error:
+        raise ConfinementError("files", str(error)) from error
+    finally:
+        _close(descriptors)
+
+
+class _Confinement:
+    """The steps, in the order that the kernel asks for."""
+
+    def __init__(self, policy: Policy, descriptors: list[int]) -> None:
+        self.policy = policy
+        self.descriptors = descriptors
+        self.applied: list[str] = []
+        self.parent = os.getppid()
+        _check_single_thread()
+        self.memory_used = limits.memory_used()
+        self.capabilities = privileges.capabilities()
+        self.landlock_version = self._landlock_version()
+        if "seccomp" not in policy.unconfined and not seccomp.supported():
+            raise ConfinementError("seccomp", "the kernel has no seccomp filters, or the container refuses them")
+
+        self.readable = self._open(policy.readable)
+        self.readable += self._open(_READABLE_DEVICES, optional=True)
+        if policy.allow_network:
+            self.readable += self._open(NETWORK_FILES, optional=True)
+        self.writable = self._open(policy.writable) + self._open((_NULL,), optional=True)
+        (self.work_dir,) = self._open([policy.work_dir])
+        self.uid, self.gid = os.geteuid(), os.getegid()
+        self.change_user = (
+            self.uid == 0
+            and self._has(privileges.CAP_SETUID, privileges.CAP_SETGID)
+            and "own_user" not in policy.unconfined
+        )
+        if self.change_user:
+            # Of its own, so that no other worker counts against its limits or may touch what it owns.
+            self.uid = self.gid = privileges.UNUSED_IDS + os.getpid()
+
+    def apply(self) -> list[str]:
+        _die_first_when_memory_is_short()
+        counted = limits.threads_of_user(self.uid) if _kernel() < _COUNTS_BY_NAMESPACE and self.uid else None
+        self._enter_namespaces()
+        other_threads = self._other_threads(counted)
+        ruleset = self._landlock_rules()
+        files_as_root = self.change_user and not self._reachable_without_root()
+        self._take_work_dir(files_as_root)
+        _close(self.descriptors)
+        self._limit(other_threads)
+
+        privileges.lock_capabilities()
+        if self.change_user:
+            privileges.become(self.uid, self.gid, files_as=0 if files_as_root else None)
+            if not files_as_root:
+                self.applied.append("own_user")
+        privileges.drop_capabilities()
+        privileges.forbid_new_privileges()
+        self.applied.append("capabilities")
+        if ruleset is not None:
+            ruleset.restrict()
+        privileges.hide_from_debuggers()
+        if self.policy.die_with_parent:
+            privileges.die_with_parent(self.parent)
+            self.applied.append("die_with_parent")
+        self._filter_system_calls()
+        return self.applied
+
+    def _has(self, *capabilities: int) -> bool:
+        return all(self.capabilities >> capability & 1 for capability in capabilities)
+
+    def _open(self, paths: Iterable[str], *, optional: bool = False) -> list[Place]:
+        places = []
+        for path in paths:
+            try:
+                descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            except OSError as error:
+                if optional:
+                    continue
+                raise ConfinementError("files", f"cannot open {path}: {error.strerror}") from error
+            self.descriptors.append(descriptor)
+            places.append((path, descriptor))
+        return places
+
+    def _landlock_version(self) -> int:
+        if "landlock" in self.policy.unconfined:
+            return 0
+        version = landlock.version()
+        if not version:
+            raise ConfinementError("landlock", "the kernel has no Landlock, or it is not active")
+        return version
+
+    def _enter_namespaces(self) -> None:
+        policy = self.policy
+        if "namespaces" in policy.unconfined:
+            return
+        self.applied += namespaces.enter(network=policy.allow_network, privileged=self._has(privileges.CAP_SYS_ADMIN))
+        if "user_namespace" in self.applied:
+            self.change_user = False  # only the present user has a name there
+            self.uid, self.gid = os.geteuid(), os.getegid()
+        if "mount_namespace" not in self.applied:
+            return
+        try:
+            mounts.enter_private_root(
+                self.readable,
+                self.writable,
+                self.work_dir,
+                disk_mb=policy.max_disk_mb,
+                owner=(self.uid, self.gid),
+                executable=policy.executable_memory,
+            )
+        except OSError:
+            return  # the system forbids mounting; Landlock and the filter hold by themselves
+        self.applied.append("private_root")
+        if policy.max_disk_mb is not None:
+            self.applied.append("disk")
+
+    def _landlock_rules(self) -> landlock.Ruleset | None:
+        if not self.landlock_version:
+            return None
+        ruleset = landlock.Ruleset(self.landlock_version, refuse_network=not self.policy.allow_network)
+        for _, descriptor in self.readable:
+            ruleset.allow(descriptor)
+        for _, descriptor in self.writable:
+            ruleset.allow(descriptor, write=True)
+        # Opened again: it may be another file system by now.
+        ((_, descriptor),) = self._open([self.policy.work_dir])
+        ruleset.allow(descriptor, write=True)
+        self.applied.append("landlock")
+        if self.landlock_version >= 4 and not self.policy.allow_network:
+            self.applied.append("landlock_network")
+        if self.landlock_version >= 6:
+            self.applied.append("landlock_scope")
+        return ruleset
+
+    def _other_threads(self, counted: int | None) -> int | None:
+        """How many threads the kernel counts with this process's, None if it does not count them."""
+        if self.change_user:
+            return 0
+        if self.uid == 0 or (os.getuid() == namespaces.NOBODY and "user_namespace" in self.applied):
+            return None  # the kernel exempts root from this limit
+        if counted is not None:
+            return counted
+        if "user_namespace" in self.applied:
+            return 0
+        return limits.threads_of_user(os.getuid())
+
+    def _reachable_without_root(self) -> bool:
+        """Whether another user than root can use what the policy names."""
+        for places, needed in ((self.readable, 0o4), (self.writable, 0o6)):
+            for path, descriptor in places:
+                status = os.fstat(descriptor)
+                bits = needed | (1 if stat.S_ISDIR(status.st_mode) else 0)
+                if status.st_mode & bits != bits:
+                    return False
+                if "private_root" not in self.applied and not _parents_are_open(path):
+                    return False
+        return "private_root" in self.applied or _parents_are_open(self.policy.work_dir)
+
+    def _take_work_dir(self, files_as_root: bool) -> None:
+        os.chdir(self.policy.work_dir)
+        if self.change_user and not files_as_root:
+            os.chown(".", self.uid, self.gid)
+        elif files_as_root and "disk" in self.applied:
+            os.chown(".", 0, 0)
+
+    def _limit(self, other_threads: int | None) -> None:
+        policy = self.policy
+        try:
+            self.applied += limits.apply(
+                used=self.memory_used,
+                memory_mb=policy.memory_mb,
+                cpu_seconds=policy.cpu_seconds,
+                max_files=policy.max_files,
+                max_file_mb=policy.max_file_mb or policy.max_disk_mb,
+            )
+            if other_threads is not None:
+                limits.limit_threads(policy.max_threads, other_threads)
+                self.applied.append("threads")
+        except (ValueError, OSError) as error:
+            raise ConfinementError("limits", str(error)) from error
+
+    def _filter_system_calls(self) -> None:
+        if "seccomp" in self.policy.unconfined:
+            return
+        private_root = "private_root" in self.applied
+        program = seccomp.program(
+            os.getpid(),
+            network=self.policy.allow_network,
+            executable_memory=self.policy.executable_memory,
+            change_metadata=private_root,
+            truncate=private_root or self.landlock_version >= 3,
+        )
+        try:
+            seccomp.install(program)
+        except OSError as error:
+            raise ConfinementError("seccomp", str(error)) from error
+        self.applied.append("seccomp")
+
+
+def _close(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
+
+
+def _check_single_thread() -> None:
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        # Landlock and user namespaces bind the calling thread only.
+        raise ConfinementError("landlock", f"the process has {threads} threads; confine it before it starts any")
+
+
+def _die_first_when_memory_is_short() -> None:
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass  # a courtesy to the rest of the system
+
+
+def _kernel() -> tuple[int, int]:
+    major, minor = os.uname().release.split(".")[:2]
+    return int(major), int("".join(filter(str.isdigit, minor)) or 0)
+
+
+def _parents_are_open(path: str) -> bool:
+    parent = os.path.dirname(os.path.realpath(path))
+    while True:
+        if not os.stat(parent).st_mode & 1:
+            return False
+        if parent == "/":
+            return True
+        parent = os.path.dirname(parent)
