@@ -45,6 +45,7 @@ class CellConnection(Connection):
         self._mark = f"<<{secrets.token_hex(8)}>>"
         self._word: str | None = None
         self._interrupt_next = False
+        self._in_cell = False
         self._closed = False
         self._started = False
 
@@ -79,12 +80,15 @@ class CellConnection(Connection):
     def _cell(self, source: str, timeout: float) -> str:
         if self._closed:
             raise WorkerLostError("it was closed")
+        self._in_cell = True
         try:
             printed = self._run_cell(source, timeout)
         except WorkerLostError:
             if self._closed:
                 raise WorkerLostError("it was stopped, and did not stop by itself") from None
             raise
+        finally:
+            self._in_cell = False
         if self._mark not in printed:
             tail = printed.strip()[-500:]
             raise WorkerLostError(f"the kernel did not do what it was asked{': ' + tail if tail else ''}")
@@ -105,10 +109,10 @@ class CellConnection(Connection):
             raise WorkerLostError(f"it said something that is no message ({error})") from None
 
     def interrupt(self) -> None:
-        if self._interrupt is None:
-            self._interrupt_next = True
-        else:
+        if self._interrupt is not None and self._in_cell:
             self._interrupt()
+        if self._interrupt is None or not self._in_cell:  # there is no cell to interrupt: the next one does it
+            self._interrupt_next = True
 
     def close(self) -> None:
         if not self._closed:
