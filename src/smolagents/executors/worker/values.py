@@ -4,10 +4,10 @@ None, booleans, text, finite floats, integers up to 2**63 in magnitude, lists, a
 themselves. Everything else is an object with the reserved key "$" that names its type, such as
 `{"$": "tuple", "v": [1, 2]}`. The caller turns the structures into text with `json.dumps` and back with `json.loads`.
 
-    values.py           Codec, and the walk through lists and dicts
-    values_base.py      errors, paths, text and bytes
-    values_standard.py  types of the standard library
-    values_classes.py   dataclasses, enums, named tuples and pydantic models
+    values.py         Codec, and the walk through lists and dicts
+    values_base.py    errors, paths, text and bytes
+    values_standard.py, values_time.py   types of the standard library
+    values_classes.py dataclasses, enums, named tuples and pydantic models
     values_numpy.py, values_pandas.py, values_media.py   arrays, frames, images and the agent types
 
 Nothing is unpickled, and no module is imported because data name it. With `trusted=False` the data are taken as
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, NamedTuple
 
-from . import values_classes, values_standard
+from . import values_classes, values_standard, values_time
 from .values_base import (
     LARGEST_PLAIN_INT,
     TAG,
@@ -47,6 +47,7 @@ _UNCHECKED = frozenset({bool, type(None)})
 # Some values take a level more in writing than they do in memory (an infinite float, an aware datetime).
 _EXTRA_DEPTH = 8
 _MOST_CACHED_TYPES = 2000
+_MOST_ALIKE = 100
 
 
 class Codec:
@@ -342,19 +343,19 @@ class Decoder:
         """Refuse keys chosen to have one hash: putting them into a dict takes time in the square of their number.
 
         Raises:
-            Trouble: more than 100 keys have the same hash, or a key cannot be hashed.
+            Trouble: too many keys have the same hash, or a key cannot be hashed.
         """
         try:
             hashes = [hash(key) for key in keys]
         except Exception as error:
             raise Trouble(f"a key or an element cannot be hashed ({shorten(str(error), 100)})") from None
-        if self.trusted or len(hashes) <= 100:
+        if self.trusted or len(hashes) <= _MOST_ALIKE:
             return
         counts: dict[int, int] = {}
         for value in hashes:
             counts[value] = counts.get(value, 0) + 1
-        if max(counts.values()) > 100:
-            raise Trouble("more than 100 keys or elements have the same hash")
+        if max(counts.values()) > _MOST_ALIKE:
+            raise Trouble(f"more than {_MOST_ALIKE} keys or elements have the same hash")
 
 
 Encode = Callable[[Encoder, Any, int], Any]
@@ -374,7 +375,7 @@ _rules: dict[str, Rule] = {}
 def _rule(tag: str) -> Any:
     rule = _rules.get(tag)
     if rule is None:
-        for module in (values_standard, values_classes, *_optional_modules(tag)):
+        for module in (values_standard, values_time, values_classes, *_optional_modules(tag)):
             if tag in module.DECODERS:
                 decode, keys, optional = module.DECODERS[tag]
                 rule = _rules[tag] = Rule(decode, frozenset({TAG, *keys.split()}), frozenset(optional.split()))
@@ -436,7 +437,8 @@ def _encoder_of(value: Any) -> Any:
 
         found = values_pandas.encoder_of(value)
     for base in type(value).__mro__:
-        found = found or values_standard.ENCODERS.get(f"{base.__module__}.{base.__qualname__}")
+        name = f"{base.__module__}.{base.__qualname__}"
+        found = found or values_standard.ENCODERS.get(name) or values_time.ENCODERS.get(name)
     return found or _by_name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import sys
 from collections import OrderedDict
@@ -49,7 +50,9 @@ class KnownClasses:
     def find(self, name: str) -> Any:
         return self._remembered.get(name)
 
-    def generate(self, decoder: Decoder, kind: str, name: str, parts: Any, make: Callable[[str], type]) -> type:
+    def generate(
+        self, decoder: Decoder, kind: str, name: str, parts: Any, size: int, make: Callable[[str], type]
+    ) -> type:
         """The class that stands for a class of the other side; made if it has not been made before.
 
         Args:
@@ -57,6 +60,7 @@ class KnownClasses:
             kind: What it is: "dataclass", "pydantic", "enum" or "namedtuple".
             name: Its module and qualified name.
             parts: What distinguishes it from others of that name: its fields and settings. Hashable.
+            size: How many fields or members it has.
             make: Makes it, given the last part of its name.
         """
         key = (kind, name, parts)
@@ -64,7 +68,7 @@ class KnownClasses:
         if found is None:
             if not decoder.trusted:
                 decoder.new_classes += 1
-                decoder.new_fields += len(parts)
+                decoder.new_fields += size
                 if decoder.new_classes > _MOST_NEW_CLASSES or decoder.new_fields > _MOST_NEW_FIELDS:
                     raise Trouble("too many different classes")
             found = make(_class_name(name))
@@ -135,9 +139,9 @@ def _check_kind(fits: bool, name: str, kind: str) -> None:
         raise Trouble(f"{shorten(name)} is not a {kind}")
 
 
-def _call(cls: type, name: str, *args: Any, **fields: Any) -> Any:
+def _call(cls: type, name: str, fields: dict[str, Any]) -> Any:
     try:
-        return cls(*args, **fields)
+        return cls(**fields)
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         raise Trouble(f"{shorten(name)} does not accept these fields ({shorten(text, 300)})") from None
@@ -190,7 +194,7 @@ def _read_dataclass(decoder: Decoder, data: Any, depth: int) -> Any:
             raise Trouble(f"{shorten(name)} has no field {shorten(repr(key))}")
     given = {key: value for key, value in fields.items() if own[key].init}
     if not decoder.trusted:
-        return _call(cls, name, **given)
+        return _call(cls, name, given)
     try:
         value = cls(**given)
     except Exception:
@@ -221,7 +225,7 @@ def _generated_dataclass(decoder: Decoder, kind: str, name: str, fields: Any, fl
             cls.__hash__ = None  # type: ignore[assignment]
         return cls
 
-    return decoder.codec.classes.generate(decoder, kind, name, (*names, *settings), make)
+    return decoder.codec.classes.generate(decoder, kind, name, (names, settings), len(names), make)
 
 
 # Pydantic models
@@ -245,7 +249,7 @@ def _read_pydantic(decoder: Decoder, data: Any, depth: int) -> Any:
     for key, part in fields.items():
         alias = getattr(own.get(key), "validation_alias", None) or getattr(own.get(key), "alias", None)
         given[alias if type(alias) is str else key] = part
-    return _call(cls, name, **given)
+    return _call(cls, name, given)
 
 
 # Named tuples
@@ -272,9 +276,9 @@ def _read_named_tuple(decoder: Decoder, data: Any, depth: int) -> Any:
 
             return namedtuple(last, names, module=__name__)
 
-        return decoder.codec.classes.generate(decoder, "namedtuple", name, names, make)(**fields)
+        return decoder.codec.classes.generate(decoder, "namedtuple", name, names, len(names), make)(**fields)
     _check_kind(_is_named_tuple(cls), name, "named tuple")
-    return _call(cls, name, **fields)
+    return _call(cls, name, fields)
 
 
 # Enums
@@ -334,7 +338,7 @@ def _read_enum(decoder: Decoder, data: Any, depth: int) -> Any:
     if "members" in data:
         members = _read_members(decoder, data["members"], depth)
         if cls is None:
-            cls = _generated_enum(decoder, name, data.get("base"), members)
+            cls = _generated_enum(decoder, name, data.get("base"), data["members"], members)
         decoder.defined[name] = cls
     elif cls is None:
         cls = decoder.defined.get(name)
@@ -365,7 +369,7 @@ def _read_members(decoder: Decoder, data: Any, depth: int) -> list[tuple[str, An
     return members
 
 
-def _generated_enum(decoder: Decoder, name: str, base: Any, members: list[tuple[str, Any]]) -> type:
+def _generated_enum(decoder: Decoder, name: str, base: Any, definition: Any, members: list[tuple[str, Any]]) -> type:
     import enum
 
     _field_names([member for member, _ in members])
@@ -386,9 +390,9 @@ def _generated_enum(decoder: Decoder, name: str, base: Any, members: list[tuple[
         cls: type = factory(last, members, module=__name__, type=mixed_in)
         return cls
 
-    # Values need not be hashable: their names and their text tell one definition from another.
-    parts = (base, *[(member, shorten(repr(value), 100)) for member, value in members])
-    return decoder.codec.classes.generate(decoder, "enum", name, parts, make)
+    # The values need not be hashable, so their definition as it came tells one enum from another.
+    parts = (base, json.dumps(definition))
+    return decoder.codec.classes.generate(decoder, "enum", name, parts, len(members), make)
 
 
 DECODERS: dict[str, tuple[Callable[[Any, Any, int], Any], str, str]] = {

@@ -49,7 +49,7 @@ def _image(encoder: Encoder, value: Any, depth: int) -> Any:
         "v": bytes_to_text(value.tobytes()) if width and height else "",
     }
     if mode in ("P", "PA") and value.palette is not None:
-        colours = value.palette.mode
+        colours = "RGBA" if value.palette.mode == "RGBA" else "RGB"
         written["palette"] = [colours, bytes_to_text(bytes(value.getpalette(colours)))]
     transparency = value.info.get("transparency")
     if type(transparency) is bytes:
@@ -139,12 +139,12 @@ def _agent_audio(encoder: Encoder, value: Any, depth: int) -> Any:
     return {
         TAG: "agent_audio",
         "v": encoder.item(samples, depth + 1),
-        "rate": encoder.item(value.samplerate, depth + 1),
+        "rate": int(value.samplerate),
     }
 
 
 def _read_agent_audio(decoder: Decoder, data: Any, depth: int) -> Any:
-    samples, rate = decoder.item(data["v"], depth + 1), decoder.item(data["rate"], depth + 1)
+    samples, rate = decoder.item(data["v"], depth + 1), data["rate"]
     if type(rate) is not int or rate <= 0:
         raise Trouble(f"a sample rate must be a positive integer, not {json_kind(data['rate'])}")
     # Not a path, which AgentAudio would open.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Element types whose bytes mean the same everywhere. Long doubles differ between processors and cross as text.
 _PLAIN_TYPE = re.compile(
-    r"[<>|](b1|[iu][1248]|f[248]|c8|c16|[SUV][0-9]{1,9}|[mM]8(\[[0-9]{0,9}(Y|M|W|D|h|m|s|ms|us|μs|ns|ps|fs|as)\])?)"
+    r"[<>|](b1|[iu][1248]|f[248]|c8|c16|[SUV][0-9]{1,9}|[mM]8(\[[0-9]{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)"
 )
 _MOST_DIMENSIONS = 32
 _LARGEST_EMPTY = 2**30
@@ -62,7 +62,7 @@ def write_dtype(dtype: Any) -> Any:
         return {"fields": fields, "size": dtype.itemsize}
     if not _PLAIN_TYPE.fullmatch(dtype.str):
         raise Trouble(f"an array with elements of type {dtype} cannot cross; convert it with .astype(...)")
-    return dtype.str.replace("μ", "u")
+    return dtype.str
 
 
 def read_dtype(decoder: Decoder, data: Any, depth: int, largest: int) -> Any:

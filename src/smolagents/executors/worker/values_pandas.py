@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from .values_base import TAG, Trouble, expect, key_segment
 from .values_numpy import numpy
-from .values_standard import read_zone, zone
+from .values_time import read_zone, zone
 
 if TYPE_CHECKING:
     from .values import Decoder, Encoder
+
+_LONGEST_LEVEL = 10**6
+"""A range takes no memory by itself, but as categories, as a level or as the ends of intervals it is written out."""
 
 _UNITS = ("s", "ms", "us", "ns")
 _MASKED = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float32", "Float64", "boolean")
@@ -171,7 +174,7 @@ def _array(encoder: Encoder, value: Any, depth: int) -> Any:
             TAG: "pandas.periods",
             "v": encoder.item(ordinals, depth + 1),
             "mask": encoder.item(np.asarray(value.isna()), depth + 1),
-            "freq": dtype.freq.freqstr,
+            "freq": str(dtype)[len("period[") : -1],
         }
     if isinstance(dtype, pd.IntervalDtype):
         return {
@@ -202,11 +205,19 @@ def _vector(decoder: Decoder, data: Any, depth: int, segment: str, kinds: str) -
     return value
 
 
+def _level(value: Any) -> Any:
+    """Check categories, a level or the ends of intervals."""
+    pd = pandas()
+    if not isinstance(value, pd.Index):
+        raise Trouble("an index is expected")
+    if isinstance(value, pd.RangeIndex) and len(value) > _LONGEST_LEVEL:
+        raise Trouble(f"a range of more than {_LONGEST_LEVEL} values cannot be used here")
+    return value
+
+
 def _read_categorical(decoder: Decoder, data: Any, depth: int) -> Any:
     pd = pandas()
-    categories = decoder.part(data["categories"], depth + 1, ".categories")
-    if not isinstance(categories, pd.Index):
-        raise Trouble("the categories must be an index")
+    categories = _level(decoder.part(data["categories"], depth + 1, ".categories"))
     codes = _vector(decoder, data["v"], depth + 1, ".codes", "i")
     ordered = expect(data["ordered"], bool, "whether categories are ordered")
     return pd.Categorical.from_codes(codes, categories=categories, ordered=ordered)
@@ -215,7 +226,7 @@ def _read_categorical(decoder: Decoder, data: Any, depth: int) -> Any:
 def _read_moments(decoder: Decoder, data: Any, depth: int) -> Any:
     moments = _vector(decoder, data["v"], depth + 1, "", "M")
     tz = read_zone(decoder, data["tz"], depth + 1, None)
-    return pandas().DatetimeIndex(moments).tz_localize("UTC").tz_convert(tz).array
+    return pandas().DatetimeIndex(moments).tz_localize("UTC").tz_convert(tz).array.copy()
 
 
 def _read_text(decoder: Decoder, data: Any, depth: int) -> Any:
@@ -247,17 +258,15 @@ def _read_periods(decoder: Decoder, data: Any, depth: int) -> Any:
     mask = _vector(decoder, data["mask"], depth + 1, ".mask", "b")
     if len(ordinals) != len(mask):
         raise Trouble("the mask of periods has another length")
-    built = pd.PeriodIndex.from_ordinals(ordinals, freq=_frequency(data["freq"])).array
+    built = pd.PeriodIndex.from_ordinals(ordinals, freq=_frequency(data["freq"])).array.copy()
     built[mask] = pd.NaT
     return built
 
 
 def _read_intervals(decoder: Decoder, data: Any, depth: int) -> Any:
     pd = pandas()
-    left = decoder.part(data["left"], depth + 1, ".left")
-    right = decoder.part(data["right"], depth + 1, ".right")
-    if not isinstance(left, pd.Index) or not isinstance(right, pd.Index):
-        raise Trouble("the ends of intervals must be indexes")
+    left = _level(decoder.part(data["left"], depth + 1, ".left"))
+    right = _level(decoder.part(data["right"], depth + 1, ".right"))
     closed = expect(data["closed"], str, "how intervals are closed")
     return pd.arrays.IntervalArray.from_arrays(left, right, closed=closed)
 
@@ -311,10 +320,10 @@ def _read_index(decoder: Decoder, data: Any, depth: int) -> Any:
 
 def _read_multi_index(decoder: Decoder, data: Any, depth: int) -> Any:
     pd = pandas()
-    levels = decoder.items(data["levels"], depth)
+    levels = [_level(level) for level in decoder.items(data["levels"], depth)]
     codes = decoder.items(data["codes"], depth)
     names = [_name(decoder, name, depth) for name in expect(data["names"], list, "the names of an index")]
-    if not len(levels) == len(codes) == len(names) or not all(isinstance(level, pd.Index) for level in levels):
+    if not len(levels) == len(codes) == len(names):
         raise Trouble("an index of several levels needs codes and a name for each level")
     if any(type(part) is not numpy().ndarray or part.ndim != 1 or part.dtype.kind != "i" for part in codes):
         raise Trouble("the codes of an index must be arrays of integers")
@@ -385,7 +394,7 @@ def _read_frame(decoder: Decoder, data: Any, depth: int) -> Any:
     index = _read_axis(decoder, data["index"], depth + 1, ".index", -1)
     series = {}
     for place, array in enumerate(arrays):
-        segment = f".iloc[:, {place}]"
+        segment = key_segment(columns[place])
         values = decoder.part(array, depth + 1, segment)
         if not _is_array(values) or len(values) != len(index):
             raise Trouble("a column must be an array as long as the index", segment)
