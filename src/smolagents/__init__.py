@@ -32,9 +32,15 @@ if TYPE_CHECKING:
     from smolagents.cli.model_choice import load_model
     from smolagents.cli.session import run_smolagent
     from smolagents.executors.base import CodeOutput, PythonExecutor
-    from smolagents.executors.errors import InterpreterError
+    from smolagents.executors.errors import InterpreterError, SessionLostError
     from smolagents.executors.local.evaluate import evaluate_python_code, fix_final_answer_code
     from smolagents.executors.local.executor import LocalPythonExecutor
+    from smolagents.executors.remote.base import RemotePythonExecutor
+    from smolagents.executors.remote.blaxel import BlaxelExecutor
+    from smolagents.executors.remote.e2b import E2BExecutor
+    from smolagents.executors.remote.modal import ModalExecutor
+    from smolagents.executors.sandbox.errors import SandboxUnavailableError
+    from smolagents.executors.sandbox.executor import SandboxExecutor
     from smolagents.memory import (
         ActionStep,
         AgentMemory,
@@ -48,7 +54,7 @@ if TYPE_CHECKING:
     )
     from smolagents.models.adapting import as_model
     from smolagents.models.api import ApiModel
-    from smolagents.models.base import REMOVE_PARAMETER, Model
+    from smolagents.models.base import Model, REMOVE_PARAMETER
     from smolagents.models.cleaning import get_clean_message_list
     from smolagents.models.default import default_model
     from smolagents.models.huggingface import InferenceClientModel
@@ -115,6 +121,7 @@ __all__ = [
     "ApiModel",
     "ApiWebSearchTool",
     "BaseTool",
+    "BlaxelExecutor",
     "CallbackRegistry",
     "ChatMessage",
     "ChatMessageStreamDelta",
@@ -123,6 +130,7 @@ __all__ = [
     "CodeAgent",
     "CodeOutput",
     "DuckDuckGoSearchTool",
+    "E2BExecutor",
     "FinalAnswerPromptTemplate",
     "FinalAnswerStep",
     "FinalAnswerTool",
@@ -136,6 +144,7 @@ __all__ = [
     "MemoryStep",
     "MessageRole",
     "MissingExtraError",
+    "ModalExecutor",
     "Model",
     "Monitor",
     "MultiStepAgent",
@@ -148,7 +157,11 @@ __all__ = [
     "PythonExecutor",
     "PythonInterpreterTool",
     "REMOVE_PARAMETER",
+    "RemotePythonExecutor",
     "RunResult",
+    "SandboxExecutor",
+    "SandboxUnavailableError",
+    "SessionLostError",
     "SpeechToTextTool",
     "SystemPromptStep",
     "TaskStep",
@@ -209,6 +222,7 @@ __getattr__, __dir__ = lazy_exports(
         "ApiModel": "smolagents.models.api",
         "ApiWebSearchTool": "smolagents.tools.api_web_search",
         "BaseTool": "smolagents.tools.base",
+        "BlaxelExecutor": "smolagents.executors.remote.blaxel",
         "CallbackRegistry": "smolagents.memory",
         "ChatMessage": "smolagents.types.messages",
         "ChatMessageStreamDelta": "smolagents.types.messages",
@@ -217,6 +231,7 @@ __getattr__, __dir__ = lazy_exports(
         "CodeAgent": "smolagents.agents.code",
         "CodeOutput": "smolagents.executors.base",
         "DuckDuckGoSearchTool": "smolagents.tools.duckduckgo",
+        "E2BExecutor": "smolagents.executors.remote.e2b",
         "FinalAnswerPromptTemplate": "smolagents.agents.templates",
         "FinalAnswerStep": "smolagents.memory",
         "FinalAnswerTool": "smolagents.tools.final_answer",
@@ -230,6 +245,7 @@ __getattr__, __dir__ = lazy_exports(
         "MemoryStep": "smolagents.memory",
         "MessageRole": "smolagents.types.messages",
         "MissingExtraError": "smolagents.types.errors",
+        "ModalExecutor": "smolagents.executors.remote.modal",
         "Model": "smolagents.models.base",
         "Monitor": "smolagents.monitoring.monitor",
         "MultiStepAgent": "smolagents.agents.base",
@@ -242,7 +258,11 @@ __getattr__, __dir__ = lazy_exports(
         "PythonExecutor": "smolagents.executors.base",
         "PythonInterpreterTool": "smolagents.agents.interpreter_tool",
         "REMOVE_PARAMETER": "smolagents.models.base",
+        "RemotePythonExecutor": "smolagents.executors.remote.base",
         "RunResult": "smolagents.agents.run",
+        "SandboxExecutor": "smolagents.executors.sandbox.executor",
+        "SandboxUnavailableError": "smolagents.executors.sandbox.errors",
+        "SessionLostError": "smolagents.executors.errors",
         "SpeechToTextTool": "smolagents.tools.speech_to_text",
         "SystemPromptStep": "smolagents.memory",
         "TaskStep": "smolagents.memory",

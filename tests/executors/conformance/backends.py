@@ -37,6 +37,18 @@ def _cells(imports=(), timeout_seconds=30.0):
     return InterpreterExecutor(list(imports), timeout_seconds=timeout_seconds)
 
 
+def _sandbox(imports=(), timeout_seconds=30.0):
+    from smolagents import SandboxExecutor
+
+    return SandboxExecutor(list(imports), timeout_seconds=timeout_seconds)
+
+
+def _no_sandbox():
+    from smolagents.executors.sandbox.confine import probe
+
+    return "; ".join(gap.why for gap in probe().missing) or None
+
+
 BACKENDS: dict[str, Backend] = {}
 
 
@@ -55,6 +67,7 @@ register(
         },
     )
 )
+register(Backend(name="sandbox", make=_sandbox, unavailable=_no_sandbox))
 register(
     Backend(
         name="source-only",  # what others write: a subclass that can run source and give back what it printed

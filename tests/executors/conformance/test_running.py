@@ -182,7 +182,7 @@ def test_another_thread_interrupts(make):
 
 @pytest.mark.needs("boundary")
 def test_a_worker_that_dies_is_told_and_the_next_code_runs_in_a_fresh_one(make):
-    executor = make()
+    executor = make(imports=["os"])
     executor.send_variables({"given": [1, 2]})
     executor.send_tools({"twice": lambda x: 2 * x})
     executor("found = twice(4)\nother = 1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import fractions
@@ -46,8 +46,8 @@ RICH = {
     "infinities": [math.inf, -math.inf],
     "sets": [{1, 2}, frozenset("ab")],
     "complex": 1 + 2j,
-    "datetime": datetime.datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=datetime.timezone.utc),
-    "date": [datetime.date(2026, 2, 3), datetime.timedelta(days=1, microseconds=3)],
+    "datetime": dt.datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=dt.timezone.utc),
+    "date": [dt.date(2026, 2, 3), dt.timedelta(days=1, microseconds=3)],
     "decimal": decimal.Decimal("1.10"),
     "fraction": fractions.Fraction(1, 3),
     "uuid": uuid.UUID(int=5),
@@ -55,7 +55,7 @@ RICH = {
     "huge": 7**5000,
     "dataclass": Order("pen", 3, ("a",)),
     "enum": [Colour.RED],
-    "nested": {"orders": [Order("pen", 1), {"when": datetime.date(2026, 1, 1), "raw": (b"x", {Colour.BLUE})}]},
+    "nested": {"orders": [Order("pen", 1), {"when": dt.date(2026, 1, 1), "raw": (b"x", {Colour.BLUE})}]},
 }
 
 
