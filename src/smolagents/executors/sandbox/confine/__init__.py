@@ -1,12 +1,12 @@
 """Confining a process with what the Linux kernel offers to every user.
 
-What a worker needs (`Policy`, `confine`, `close_descriptors`) is the standard library's and quick to import; the rest is
+What a worker needs (`Policy`, `prepare`, `confine`, `close_descriptors`) is the standard library's and quick to import; the rest is
 imported when it is asked for.
 """
 
 from __future__ import annotations
 
-from .apply import confine
+from .apply import confine, prepare
 from .descriptors import close_descriptors
 from .policy import OPT_OUTS, ConfinementError, Policy
 
@@ -25,6 +25,7 @@ __all__ = [
     "confine",
     "describe",
     "hidden_paths",
+    "prepare",
     "probe",
     "python_paths",
 ]

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["NETWORK_FILES", "confine"]
+__all__ = ["NETWORK_FILES", "confine", "prepare"]
 
 _READABLE_DEVICES = ("/dev/zero", "/dev/urandom", "/dev/random")
 _NULL = "/dev/null"
@@ -59,6 +59,16 @@ def confine(policy: Policy) -> list[str]:
         _close(descriptors)
 
 
+def prepare(policy: Policy) -> None:
+    """Do what `confine` can do beforehand. For a process that forks workers with policies that differ only in their paths and
+    limits: `confine` is then quicker in them."""
+    version = landlock.version() if "landlock" not in policy.unconfined else 0
+    for private_root in (True, False):
+        seccomp.program(1, _features(policy, private_root, version))
+    for path in (*policy.readable, *policy.hidden, *policy.writable, *_READABLE_DEVICES, _NULL):
+        mounts.resolve(path)
+
+
 class _Confinement:
     """The steps, in the order that the kernel asks for."""
 
@@ -74,12 +84,6 @@ class _Confinement:
         if "seccomp" not in policy.unconfined and not seccomp.supported():
             raise ConfinementError("seccomp", "the kernel has no seccomp filters, or the container refuses them")
 
-        self.readable = self._open(policy.readable)
-        self.readable += self._open(_READABLE_DEVICES, optional=True)
-        if policy.allow_network:
-            self.readable += self._open(NETWORK_FILES, optional=True)
-        self.writable = self._open(policy.writable) + self._open((_NULL,), optional=True)
-        (self.work_dir,) = self._open([policy.work_dir])
         self.uid, self.gid = os.geteuid(), os.getegid()
         self.change_user = (
             self.uid == 0
@@ -95,6 +99,8 @@ class _Confinement:
         counted = limits.threads_of_user(self.uid) if _kernel() < _COUNTS_BY_NAMESPACE and self.uid else None
         self._enter_namespaces()
         other_threads = self._other_threads(counted)
+        self._open_places()
+        self._enter_private_root()
         ruleset = self._landlock_rules()
         files_as_root = self.change_user and not self._reachable_without_root()
         self._take_work_dir(files_as_root)
@@ -117,6 +123,17 @@ class _Confinement:
             self.applied.append("die_with_parent")
         self._filter_system_calls()
         return self.applied
+
+    def _open_places(self) -> None:
+        # In the new mount namespace: what was opened in another one cannot be mounted here.
+        policy = self.policy
+        self.readable = self._open(policy.readable)
+        self.readable += self._open(_READABLE_DEVICES, optional=True)
+        if policy.allow_network:
+            self.readable += self._open(NETWORK_FILES, optional=True)
+        self.hidden = self._open(policy.hidden, optional=True)
+        self.writable = self._open(policy.writable) + self._open((_NULL,), optional=True)
+        (self.work_dir,) = self._open([policy.work_dir])
 
     def _has(self, *capabilities: int) -> bool:
         return all(self.capabilities >> capability & 1 for capability in capabilities)
@@ -150,13 +167,17 @@ class _Confinement:
         if "user_namespace" in self.applied:
             self.change_user = False  # only the present user has a name there
             self.uid, self.gid = os.geteuid(), os.getegid()
+
+    def _enter_private_root(self) -> None:
+        policy = self.policy
         if "mount_namespace" not in self.applied:
             return
         try:
             mounts.enter_private_root(
-                self.readable,
-                self.writable,
-                self.work_dir,
+                readable=self.readable,
+                hidden=self.hidden,
+                writable=self.writable,
+                work_dir=self.work_dir,
                 disk_mb=policy.max_disk_mb,
                 owner=(self.uid, self.gid),
                 executable=policy.executable_memory,
@@ -171,19 +192,34 @@ class _Confinement:
         if not self.landlock_version:
             return None
         ruleset = landlock.Ruleset(self.landlock_version, refuse_network=not self.policy.allow_network)
-        for _, descriptor in self.readable:
-            ruleset.allow(descriptor)
+        self._allow_reading(ruleset)
         for _, descriptor in self.writable:
-            ruleset.allow(descriptor, write=True)
-        # Opened again: it may be another file system by now.
+            ruleset.allow(descriptor, landlock.WRITE)
+        # Opened again: they may be other file systems by now.
+        for _, descriptor in self._open(self.policy.hidden, optional=True):
+            ruleset.allow(descriptor, landlock.LIST)
         ((_, descriptor),) = self._open([self.policy.work_dir])
-        ruleset.allow(descriptor, write=True)
+        ruleset.allow(descriptor, landlock.WRITE)
         self.applied.append("landlock")
         if self.landlock_version >= 4 and not self.policy.allow_network:
             self.applied.append("landlock_network")
         if self.landlock_version >= 6:
             self.applied.append("landlock_scope")
         return ruleset
+
+    def _allow_reading(self, ruleset: landlock.Ruleset) -> None:
+        if "private_root" in self.applied or not self.policy.hidden:
+            for _, descriptor in self.readable:
+                ruleset.allow(descriptor, landlock.READ)
+            return
+        hidden = [os.path.realpath(path) for path in self.policy.hidden]
+        for path, descriptor in self.readable:
+            real = os.path.realpath(path)
+            holes = _beneath(real, hidden)
+            if holes:
+                _allow_around(ruleset, real, holes)
+            else:
+                ruleset.allow(descriptor, landlock.READ)
 
     def _other_threads(self, counted: int | None) -> int | None:
         """How many threads the kernel counts with this process's, None if it does not count them."""
@@ -235,19 +271,40 @@ class _Confinement:
     def _filter_system_calls(self) -> None:
         if "seccomp" in self.policy.unconfined:
             return
-        private_root = "private_root" in self.applied
         program = seccomp.program(
-            os.getpid(),
-            network=self.policy.allow_network,
-            executable_memory=self.policy.executable_memory,
-            change_metadata=private_root,
-            truncate=private_root or self.landlock_version >= 3,
+            os.getpid(), _features(self.policy, "private_root" in self.applied, self.landlock_version)
         )
         try:
             seccomp.install(program)
         except OSError as error:
             raise ConfinementError("seccomp", str(error)) from error
         self.applied.append("seccomp")
+
+
+def _features(policy: Policy, private_root: bool, landlock_version: int) -> seccomp.Features:
+    truncate = private_root or landlock_version >= 3
+    return policy.allow_network, policy.executable_memory, private_root, truncate
+
+
+def _beneath(path: str, hidden: list[str]) -> list[str]:
+    return [each for each in hidden if each.startswith(path + "/")]
+
+
+def _allow_around(ruleset: landlock.Ruleset, directory: str, holes: list[str]) -> None:
+    """Allow reading a directory but for some beneath it. Rules can only add, so everything else is named; the names of what is
+    hidden can still be listed."""
+    with os.scandir(directory) as entries:
+        names = [entry.path for entry in entries if not entry.is_symlink() and entry.path not in holes]
+    for path, access in ((directory, landlock.LIST), *((name, landlock.READ) for name in names)):
+        inner = _beneath(path, holes)
+        if inner and path != directory:
+            _allow_around(ruleset, path, inner)
+            continue
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            ruleset.allow(descriptor, access)
+        finally:
+            os.close(descriptor)
 
 
 def _close(descriptors: list[int]) -> None:

@@ -13,7 +13,7 @@ import struct
 
 from .system import address, syscall
 
-__all__ = ["Ruleset", "version"]
+__all__ = ["LIST", "READ", "WRITE", "Ruleset", "version"]
 
 _VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
 _RULE_PATH_BENEATH = 1
@@ -31,9 +31,10 @@ _MAKE_SYM = 1 << 12
 _REFER = 1 << 13
 _TRUNCATE = 1 << 14
 
-_READ = _READ_FILE | _READ_DIR
-_WRITE = (
-    _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER | _TRUNCATE
+LIST = _READ_DIR
+READ = _READ_FILE | _READ_DIR
+WRITE = (
+    READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER | _TRUNCATE
 )  # no devices, sockets or pipes, nothing executed
 _OF_FILES = (
     _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
@@ -70,14 +71,13 @@ class Ruleset:
         size = 8 * len(fields)
         self.descriptor = syscall("landlock_create_ruleset", address(attributes), size, 0)
 
-    def allow(self, descriptor: int, *, write: bool = False) -> None:
-        """Allow reading a file, or a directory with all beneath it; with `write` also changing and deleting.
+    def allow(self, descriptor: int, access: int) -> None:
+        """Allow `READ`, `WRITE` or `LIST` of a file, or of a directory and all beneath it.
 
         Args:
             descriptor (`int`): Open for it; O_PATH is enough.
-            write (`bool`): Whether to allow writing.
+            access (`int`): One of these constants. `WRITE` includes `READ`, `LIST` gives the names in directories only.
         """
-        access = _WRITE if write else _READ
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             access &= _OF_FILES
         rule = ctypes.create_string_buffer(struct.pack("=Qi", access & self.handled, descriptor))

@@ -13,7 +13,7 @@ import struct
 
 from .system import address, syscall
 
-__all__ = ["Place", "enter_private_root"]
+__all__ = ["Place", "enter_private_root", "resolve"]
 
 _NOSUID, _NODEV, _NOEXEC = 2, 4, 8
 _BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18  # <linux/mount.h>
@@ -23,17 +23,20 @@ _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _ATTR_RDONLY = 1  # the other MOUNT_ATTR_* are the same as above
 
-_FILES_PER_MB = 64  # how many files a file system in memory may have; each costs the kernel about 1 KB
+_OTHER_FILES, _FILES_PER_MB = 256, 64  # how many files the work directory may have; each costs the kernel about 1 KB
 
 Place = tuple[str, int]
-"""A path and a descriptor open for it (O_PATH)."""
+"""A path and a descriptor open for it (O_PATH), opened in the present mount namespace."""
+
+_READ, _HIDE, _WRITE, _LINK = "read", "hide", "write", "link"
 
 
 def enter_private_root(
+    *,
     readable: list[Place],
+    hidden: list[Place],
     writable: list[Place],
     work_dir: Place,
-    *,
     disk_mb: int | None,
     owner: tuple[int, int],
     executable: bool,
@@ -45,6 +48,7 @@ def enter_private_root(
 
     Args:
         readable (`list[Place]`): What can be read.
+        hidden (`list[Place]`): Directories inside readable ones that are to be empty.
         writable (`list[Place]`): What can be written.
         work_dir (`Place`): The work directory.
         disk_mb (`int | None`): Put a file system in memory of so many megabytes there; None to use the directory itself.
@@ -56,96 +60,133 @@ def enter_private_root(
     """
     # Before anything else: no mount made here may appear outside.
     _mount(None, "/", None, _RECURSIVE | _PRIVATE)
+    root = _Root()
+    for place in readable:
+        root.add(_READ, *place)
+    for place in hidden:
+        root.add(_HIDE, *place)
+    writable_places = [(root.add(_WRITE, *place), place[1]) for place in writable]
+    work_place = root.add(_WRITE, *work_dir)
     # The work directory is a place that exists; the new root is built on it.
     _mount("tmpfs", work_dir[0], "tmpfs", _NOSUID | _NODEV, "mode=755,size=1m")
     os.chdir(work_dir[0])
-    root = _Root()
-    for place in sorted(readable):
-        root.bind(*place)
-    writable_places = [(root.make(*place), place[1]) for place in writable]
-    work_place = root.make(*work_dir)
+    root.build()
     _set_attributes(".", _ATTR_RDONLY | _NOSUID)
     flags = _NOSUID | _NODEV | (0 if executable else _NOEXEC)
     for real, descriptor in writable_places:
-        _mount(f"/proc/self/fd/{descriptor}", "." + real, None, _BIND | _RECURSIVE)
+        _bind(descriptor, real)
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             _set_attributes("." + real, flags)
     if disk_mb is None:
-        _mount(f"/proc/self/fd/{work_dir[1]}", "." + work_place, None, _BIND | _RECURSIVE)
+        _bind(work_dir[1], work_place)
         _set_attributes("." + work_place, flags)
     else:
-        inodes = 256 + _FILES_PER_MB * disk_mb
-        options = f"mode=700,uid={owner[0]},gid={owner[1]},size={disk_mb}m,nr_inodes={inodes}"
+        files = _OTHER_FILES + _FILES_PER_MB * disk_mb
+        options = f"mode=700,uid={owner[0]},gid={owner[1]},size={disk_mb}m,nr_inodes={files}"
         _mount("tmpfs", "." + work_place, "tmpfs", flags, options)
     _change_root()
     os.chdir(work_dir[0])
 
 
 class _Root:
-    """Directories, links and mount points in the new root, which is the present directory."""
+    """What the new root has: by real path, how it comes there. Built in the present directory."""
 
     def __init__(self) -> None:
-        self.links: dict[str, str | None] = {}  # what each path seen is in the old root: a link's target, or no link
-        self.bound: list[str] = []
+        self.entries: dict[str, tuple[str, int, str]] = {}  # real path: kind, descriptor, target of a link
 
-    def bind(self, path: str, descriptor: int) -> None:
-        real = self.make(path, descriptor)
-        if not self.is_bound(real):
-            _mount(f"/proc/self/fd/{descriptor}", "." + real, None, _BIND | _RECURSIVE)
-            self.bound.append(real)
+    def add(self, kind: str, path: str, descriptor: int) -> str:
+        """Plan a path and the symbolic links on the way to it; return its real path."""
+        real, links = resolve(path)
+        for link, target in links:
+            self.entries.setdefault(link, (_LINK, -1, target))
+        if kind == _WRITE or self.entries.get(real, (_HIDE,))[0] == _HIDE:
+            self.entries[real] = (kind, descriptor, "")
+        return real
 
-    def is_bound(self, path: str) -> bool:
-        return any(path == bound or path.startswith(bound + "/") for bound in self.bound)
-
-    def make(self, path: str, descriptor: int) -> str:
-        """Make the parents of a path, the symbolic links on the way to it and a place to mount on; return its real path."""
-        real = self._parents(path)
-        if not self.is_bound(real) and not os.path.lexists("." + real):
+    def build(self) -> None:
+        holders: dict[str, str] = {}  # what was mounted so far: _READ or _HIDE
+        made = {""}
+        for real in sorted(self.entries):  # parents first
+            kind, descriptor, target = self.entries[real]
+            holder = _holder(real, holders)
+            if holder == _READ:
+                if kind == _HIDE:
+                    _mount("tmpfs", "." + real, "tmpfs", _NOSUID | _NODEV | _NOEXEC, "mode=755,size=1m")
+                    holders[real] = _HIDE
+                    made.add(real)
+                continue  # it is there
+            if kind == _HIDE:
+                continue  # nothing to hide
+            _make_parents(real, made)
+            if kind == _LINK:
+                os.symlink(target, "." + real)
+                continue
             if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                os.mkdir("." + real)
+                if real not in made:
+                    os.mkdir("." + real)
+                    made.add(real)
             else:
                 os.close(os.open("." + real, os.O_CREAT | os.O_WRONLY, 0o444))
-        return real
-
-    def _parents(self, path: str) -> str:
-        parts = path.split("/")[::-1]
-        real = ""
-        hops = 0
-        while parts:
-            part = parts.pop()
-            if part in ("", "."):
-                continue
-            if part == "..":
-                real = real.rpartition("/")[0]
-                continue
-            here = f"{real}/{part}"
-            if here not in self.links:
-                self.links[here] = target = _link(here)
-                if not self.is_bound(here):
-                    if target is not None:
-                        os.symlink(target, "." + here)
-                    elif parts and not os.path.isdir("." + here):
-                        os.mkdir("." + here)
-            target = self.links[here]
-            if target is None:
-                if parts and not self.is_bound(here) and not os.path.isdir("." + here):
-                    os.mkdir("." + here)
-                real = here
-                continue
-            hops += 1
-            if hops > 40:  # as many as the kernel follows
-                raise OSError(40, os.strerror(40), path)
-            parts += target.split("/")[::-1]
-            if target.startswith("/"):
-                real = ""
-        return real
+            if kind == _READ:
+                _bind(descriptor, real)
+                holders[real] = _READ
 
 
-def _link(path: str) -> str | None:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return None
+_resolved: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+
+
+def resolve(path: str) -> tuple[str, list[tuple[str, str]]]:
+    """The real path of a path, and the symbolic links on the way to it with what they point to.
+
+    Remembered: a process that forks workers calls this beforehand, and its children find it.
+    """
+    if path in _resolved:
+        return _resolved[path]
+    parts = path.split("/")[::-1]
+    real = ""
+    links: list[tuple[str, str]] = []
+    while parts:
+        part = parts.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            real = real.rpartition("/")[0]
+            continue
+        here = f"{real}/{part}"
+        try:
+            target = os.readlink(here)
+        except OSError:  # no link
+            real = here
+            continue
+        links.append((here, target))
+        if len(links) > 40:  # as many as the kernel follows
+            raise OSError(40, os.strerror(40), path)
+        parts += target.split("/")[::-1]
+        if target.startswith("/"):
+            real = ""
+    _resolved[path] = real, links
+    return real, links
+
+
+def _holder(path: str, holders: dict[str, str]) -> str | None:
+    """What was mounted last over the directory that a path is in, None if it is in the new root itself."""
+    while path:
+        path = path.rpartition("/")[0]
+        if path in holders:
+            return holders[path]
+    return None
+
+
+def _make_parents(path: str, made: set[str]) -> None:
+    parent = path.rpartition("/")[0]
+    if parent not in made:
+        _make_parents(parent, made)
+        os.mkdir("." + parent)
+        made.add(parent)
+
+
+def _bind(descriptor: int, place: str) -> None:
+    _mount(f"/proc/self/fd/{descriptor}", "." + place, None, _BIND | _RECURSIVE)
 
 
 def _change_root() -> None:

@@ -36,8 +36,8 @@ class Policy:
     Args:
         readable (`list[str]`): Absolute paths that can be read, directories with all that is in them. The interpreter's own
             files are not implied: add `python_paths(...)`.
-        hidden (`list[str]`): Directories inside readable ones that are not readable, but for what of them is in `readable`:
-            `hidden_paths(...)`.
+        hidden (`list[str]`): Directories of which nothing can be read but what `readable` names: `hidden_paths(...)`. With a
+            private root they are empty otherwise; without, the names in them can be listed.
         writable (`list[str]`): Absolute paths of existing directories or files that can be read, written and deleted.
             Only `max_file_mb` limits what is written there.
         work_dir (`str`): Absolute path of an existing directory, the current directory of the code. With `max_disk_mb` and

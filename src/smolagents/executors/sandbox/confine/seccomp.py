@@ -51,21 +51,34 @@ def supported() -> bool:
     return True
 
 
-def program(
-    pid: int, *, network: bool, executable_memory: bool, change_metadata: bool, truncate: bool
-) -> list[Instruction]:
-    """The filter for a process of this architecture; the arguments are those of `build_rules`."""
-    if ARCHITECTURE is None:
-        raise OSError(_ENOSYS, "no system calls known for this architecture")
-    rules = build_rules(
-        ARCHITECTURE,
-        pid,
-        network=network,
-        executable_memory=executable_memory,
-        change_metadata=change_metadata,
-        truncate=truncate,
-    )
-    return compile_rules(ARCHITECTURE, rules)
+Features = tuple[bool, bool, bool, bool]
+"""The arguments of `build_rules`: network, executable_memory, change_metadata, truncate."""
+
+_ANY_PID = 0x5AFEC0DE  # stands for the process id in remembered programs; no process id is as great
+_programs: dict[Features, bytes] = {}
+
+
+def program(pid: int, features: Features) -> bytes:
+    """The filter for a process of this architecture.
+
+    Made once for the same features: a process that forks workers calls this beforehand, and its children find it.
+    """
+    made = _programs.get(features)
+    if made is None:
+        if ARCHITECTURE is None:
+            raise OSError(_ENOSYS, "no system calls known for this architecture")
+        network, executable_memory, change_metadata, truncate = features
+        rules = build_rules(
+            ARCHITECTURE,
+            _ANY_PID,
+            network=network,
+            executable_memory=executable_memory,
+            change_metadata=change_metadata,
+            truncate=truncate,
+        )
+        code = compile_rules(ARCHITECTURE, rules)
+        made = _programs[features] = b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+    return made.replace(_ANY_PID.to_bytes(4, "little"), pid.to_bytes(4, "little"))
 
 
 def compile_rules(architecture: Architecture, rules: dict[int, int | Alternatives]) -> list[Instruction]:
@@ -132,12 +145,12 @@ def _all_hold(tests: tuple[Test, ...]) -> list[Instruction]:
     return code
 
 
-def install(instructions: list[Instruction]) -> None:
+def install(code: bytes) -> None:
     """Put the program in force for all threads of the process, for ever. Needs `no_new_privs`.
 
     Raises:
         OSError: The kernel refused it.
     """
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions))
-    wanted = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(instructions), address(code)))
+    instructions = ctypes.create_string_buffer(code)
+    wanted = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(code) // 8, address(instructions)))
     syscall("seccomp", _SET_MODE_FILTER, _FLAG_TSYNC, address(wanted))

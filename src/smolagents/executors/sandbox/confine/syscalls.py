@@ -196,6 +196,7 @@ SYSCALLS: dict[str, tuple[int | None, int | None]] = {
     "recvmsg": (47, 212),
     "sendmmsg": (307, 269),
     "recvmmsg": (299, 243),
+    "capget": (125, 90),
     "capset": (126, 91),
     "mount_setattr": (442, 442),
     "mount": (165, 40),
