@@ -20,6 +20,7 @@ def test_defaults():
         "api_base": None,
         "api_key": None,
         "action_type": "code",
+        "executor_type": None,
         "tools": [],
         "imports": [],
         "max_steps": 20,

@@ -31,6 +31,26 @@ def one_line(capsys):
     return err
 
 
+@pytest.mark.parametrize(
+    ("choice", "where"),
+    [
+        ([], "a process confined by Landlock, seccomp"),
+        (["--executor-type", "local"], "this process, behind a guard that is no boundary"),
+    ],
+)
+def test_where_code_runs_can_be_chosen(server, capsys, choice, where):
+    server.replies = [ANSWER.replace("product", "open('/etc/passwd').read()")]
+    main(["Read the users.", *model(server), "--max-steps", "1", *choice])
+    out, _ = capsys.readouterr()
+    assert out.startswith(f"Code runs in {where}")
+    assert "root:" not in out
+
+
+def test_an_unknown_executor_is_told_before_the_model_is_made(capsys):
+    assert main(["Do it", "--executor-type", "cloud", "--model-id", "x", "--api-base", "http://127.0.0.1:9/v1"]) == 2
+    assert "unknown executor type 'cloud'; use one of local, sandbox" in one_line(capsys)
+
+
 def test_each_step_is_shown_with_thought_code_output_tokens_and_time(server, capsys):
     server.replies = [STEP, ANSWER]
     assert main(["What is 6 times 7?", *model(server)]) == 0
@@ -38,7 +58,9 @@ def test_each_step_is_shown_with_thought_code_output_tokens_and_time(server, cap
     assert err == ""
     assert "\x1b" not in out
     shown = re.sub(r"\d+\.\d+ seconds", "T seconds", out)
-    assert shown.splitlines() == [
+    confinement, *shown = shown.splitlines()
+    assert confinement.startswith("Code runs in a process confined by Landlock, seccomp")
+    assert shown == [
         "=== New run ===",
         "What is 6 times 7?",
         "(OpenAIModel - scripted)",
@@ -48,7 +70,7 @@ def test_each_step_is_shown_with_thought_code_output_tokens_and_time(server, cap
         "--- Code ---",
         "product = 6 * 7",
         "print('product', product)",
-        *shown.splitlines()[9 : shown.splitlines().index("=== Step 2 ===")],
+        *shown[9 : shown.index("=== Step 2 ===")],
         "=== Step 2 ===",
         "--- Thought ---",
         "That is it.",
@@ -58,7 +80,7 @@ def test_each_step_is_shown_with_thought_code_output_tokens_and_time(server, cap
         "Final answer: 42",
         "2 steps, T seconds, 2,400 input and 68 output tokens",
     ]
-    assert "product 42" in shown
+    assert any("product 42" in line for line in shown)
     assert "[Step 1: Duration T seconds | Input tokens: 1,200 | Output tokens: 34]" in shown
 
 

@@ -71,6 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
     agent.add_argument(
         "--imports", nargs="*", default=[], metavar="MODULE", help="modules its code may import besides the basic ones"
     )
+    agent.add_argument(
+        "--executor-type",
+        metavar="NAME",
+        help="where its code runs: sandbox (default where the system has one), local, docker, wasm, monty, e2b, modal, blaxel",
+    )
     agent.add_argument("--max-steps", type=_steps, default=20, metavar="N", help="steps it may take (default: 20)")
     parser.add_argument(
         "--verbosity-level",
@@ -118,7 +123,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
     Returns:
         `prompt` (None when there is none), `tools` and `imports` (lists of names), `model_type`, `model_id`,
-        `provider`, `api_base`, `api_key`, `action_type`, `max_steps` and `verbosity_level`.
+        `provider`, `api_base`, `api_key`, `action_type`, `executor_type`, `max_steps` and `verbosity_level`.
 
     Raises:
         SystemExit: with code 2 and one line on the standard error for wrong arguments, 0 for --help.

@@ -101,6 +101,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _session(arguments: argparse.Namespace) -> Any:
+    from smolagents.cli.confinement import check_executor_type
     from smolagents.cli.model_choice import choose_model
     from smolagents.cli.session import make_session
     from smolagents.cli.toolbox import check_imports, load_tools
@@ -108,6 +109,7 @@ def _session(arguments: argparse.Namespace) -> Any:
 
     # What costs nothing to check comes before a model that may take a minute to load.
     check_imports(arguments.imports)
+    check_executor_type(arguments.executor_type)
     tools = load_tools(arguments.tools)
     # At level 0 the answer alone is printed, so that it can be assigned to a variable of a script.
     level = LogLevel(arguments.verbosity_level) if arguments.verbosity_level > 0 else LogLevel.OFF
@@ -128,6 +130,7 @@ def _session(arguments: argparse.Namespace) -> Any:
         max_steps=arguments.max_steps,
         verbosity_level=level,
         api_base=arguments.api_base,
+        executor_type=arguments.executor_type,
     )
 
 

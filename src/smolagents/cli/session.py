@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from smolagents.cli.confinement import check_executor_type, default_executor_type
 from smolagents.cli.model_choice import choose_model, load_model
 from smolagents.cli.problems import CliError, explain
 from smolagents.cli.toolbox import check_imports, load_tools
@@ -73,6 +74,7 @@ def make_session(
     max_steps: int = 20,
     verbosity_level: LogLevel | int | str = LogLevel.INFO,
     api_base: str | None = None,
+    executor_type: str | None = None,
 ) -> Session:
     """Make an agent as the command line describes it.
 
@@ -84,17 +86,19 @@ def make_session(
         max_steps: Steps it may take.
         verbosity_level: How much is shown.
         api_base: Address of the model's server.
+        executor_type: Where its code runs; None for the sandbox where this system has one, else in this process.
 
     Raises:
-        CliError: unknown tools, modules that are not installed, a wrong `action_type`.
+        CliError: unknown tools or executor, modules that are not installed, a wrong `action_type`.
     """
     if action_type not in ("code", "tool_calling"):
         raise CliError(f"unknown action type {action_type!r}; use 'code' or 'tool_calling'")
     authorized = check_imports(imports)
+    check_executor_type(executor_type)
     loaded = [one for tool in tools for one in (load_tools([tool]) if isinstance(tool, str) else [tool])]
     try:
         logger = AgentLogger(level=verbosity_level)
-        agent = _make_agent(action_type, loaded, model, authorized, max_steps, logger)
+        agent = _make_agent(action_type, loaded, model, authorized, max_steps, logger, executor_type)
     except (ImportError, TypeError, ValueError) as error:
         raise CliError(str(error)) from error
     agent.stream_outputs = callable(getattr(model, "generate_stream", None))
@@ -102,14 +106,31 @@ def make_session(
 
 
 def _make_agent(
-    action_type: str, tools: list[Any], model: Any, imports: list[str], max_steps: int, logger: AgentLogger
+    action_type: str,
+    tools: list[Any],
+    model: Any,
+    imports: list[str],
+    max_steps: int,
+    logger: AgentLogger,
+    executor_type: str | None,
 ) -> Any:
     if action_type == "code":
         from smolagents.agents import CodeAgent
 
-        return CodeAgent(
-            tools=tools, model=model, additional_authorized_imports=imports, max_steps=max_steps, logger=logger
+        remark = ""
+        if executor_type is None:
+            executor_type, remark = default_executor_type()
+        agent = CodeAgent(
+            tools=tools,
+            model=model,
+            additional_authorized_imports=imports,
+            max_steps=max_steps,
+            logger=logger,
+            executor_type=executor_type,  # type: ignore[arg-type]
         )
+        if logger.level >= LogLevel.INFO:
+            logger.log(f"Code runs in {agent.python_executor.describe()}{remark}.", style="dim")
+        return agent
     from smolagents.agents import ToolCallingAgent
 
     return ToolCallingAgent(tools=tools, model=model, max_steps=max_steps, logger=logger)
@@ -128,6 +149,7 @@ def run_smolagent(
     *,
     max_steps: int = 20,
     verbosity_level: LogLevel | int | str = LogLevel.INFO,
+    executor_type: str | None = None,
 ) -> Any:
     """Give one task to an agent and show its work.
 
@@ -143,6 +165,7 @@ def run_smolagent(
         action_type: "code" or "tool_calling".
         max_steps: Steps it may take.
         verbosity_level: How much is shown.
+        executor_type: Where its code runs; None for the sandbox where this system has one, else in this process.
 
     Returns:
         The agent's answer.
@@ -162,5 +185,6 @@ def run_smolagent(
         max_steps=max_steps,
         verbosity_level=verbosity_level,
         api_base=api_base,
+        executor_type=executor_type,
     )
     return session.run(prompt)

@@ -89,6 +89,10 @@ class PythonExecutor(ABC):
         """
         return None
 
+    def describe(self) -> str:
+        """Where the code runs and what confines it, as words that go on from "Code runs in"."""
+        return f"a session of {type(self).__name__}"
+
     def interrupt(self) -> None:
         """Stop the code that is running now, from another thread. Does nothing by default."""
 

@@ -184,6 +184,10 @@ class LocalPythonExecutor(PythonExecutor):
             max_operations=self.max_operations,
         )
 
+    def describe(self) -> str:
+        """Where the code runs and what confines it."""
+        return "this process, behind a guard that is no boundary against hostile code"
+
     def interrupt(self) -> None:
         """Stop the code that is running now, from another thread."""
         run = self._run
