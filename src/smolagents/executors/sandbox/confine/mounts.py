@@ -16,8 +16,7 @@ from .system import address, syscall
 __all__ = ["Place", "enter_private_root", "resolve"]
 
 _NOSUID, _NODEV, _NOEXEC = 2, 4, 8
-_BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18  # <linux/mount.h>
-_DETACH = 2
+_BIND, _MOVE, _RECURSIVE, _PRIVATE = 4096, 8192, 16384, 1 << 18  # <linux/mount.h>
 
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
@@ -190,17 +189,11 @@ def _bind(descriptor: int, place: str) -> None:
 
 
 def _change_root() -> None:
-    try:
-        # The old root comes to lie over the new one, and is then taken away.
-        here = ctypes.create_string_buffer(b".")
-        syscall("pivot_root", address(here), address(here))
-        syscall("umount2", address(here), _DETACH)
-    except OSError as error:
-        if error.errno != 22:
-            raise
-        # EINVAL: the present root is no mount, or is the one the system started with. A process without capabilities and
-        # without descriptors of directories outside does not get out of this one either.
-        os.chroot(".")
+    # The new root is laid over the old one, as when a system starts. To take the old one away (`pivot_root`, `umount`) would
+    # wait for all processors, often for milliseconds, and add nothing: a process without capabilities and without descriptors
+    # of directories outside has no way to it.
+    _mount(".", "/", None, _MOVE)
+    os.chroot(".")
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:

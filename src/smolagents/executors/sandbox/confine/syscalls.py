@@ -200,8 +200,6 @@ SYSCALLS: dict[str, tuple[int | None, int | None]] = {
     "capset": (126, 91),
     "mount_setattr": (442, 442),
     "mount": (165, 40),
-    "umount2": (166, 39),
-    "pivot_root": (155, 41),
     "sethostname": (170, 161),
     "unshare": (272, 97),
     "seccomp": (317, 277),
