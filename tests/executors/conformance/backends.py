@@ -49,6 +49,18 @@ def _no_sandbox():
     return "; ".join(gap.why for gap in probe().missing) or None
 
 
+def _modal(imports=(), timeout_seconds=30.0):
+    from support import modal_backend
+
+    return modal_backend.make(imports, timeout_seconds)
+
+
+def _no_modal():
+    from support import modal_backend
+
+    return modal_backend.unavailable()
+
+
 BACKENDS: dict[str, Backend] = {}
 
 
@@ -66,6 +78,9 @@ register(
             "open_language": "the guard withholds what reaches out of the code",
         },
     )
+)
+register(
+    Backend(name="modal", make=_modal, unavailable=_no_modal, lacks={"import_policy": "any package may be there"})
 )
 register(Backend(name="sandbox", make=_sandbox, unavailable=_no_sandbox))
 register(

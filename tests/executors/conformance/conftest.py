@@ -12,7 +12,7 @@ import pytest
 from .backends import BACKENDS, unavailable
 
 _shared = {}
-_results: dict[str, dict[str, str]] = defaultdict(dict)
+_results: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
 
 
 def pytest_generate_tests(metafunc):
@@ -76,10 +76,8 @@ def pytest_runtest_makereport(item, call):
     params = getattr(getattr(item, "callspec", None), "params", {})
     if "backend" in params and (report.when == "call" or report.outcome != "passed"):
         subject = getattr(item.module, "SUBJECT", item.module.__name__)
-        worst = {"failed": 2, "passed": 1, "skipped": 0}
-        kept = _results[params["backend"]]
-        if worst[report.outcome] >= worst.get(kept.get(subject, ""), -1):
-            kept[subject] = report.outcome
+        counts = _results[params["backend"]].setdefault(subject, {})
+        counts[report.outcome] = counts.get(report.outcome, 0) + 1
 
 
 def pytest_sessionfinish(session):
