@@ -30,7 +30,9 @@ from packaging.requirements import Requirement
 BASE, KERNEL = "smolagents-test-base", "smolagents-test-kernel"
 IN_BASE = ("pip",)
 IN_KERNEL = ("jupyter_kernel_gateway", "ipykernel", "numpy", "pandas", "pillow")
-COMMANDS = "sh cat chmod chown cp date df env grep head id kill ls mkdir mv ps rm sleep sort tail touch useradd".split()
+COMMANDS = (
+    "sh cat chmod chown cp date df env grep head id kill ls mkdir mv ps rm sleep sort tail touch useradd".split()
+)
 LIBRARIES = (
     "libc libm libpthread libdl librt libutil libresolv libnss_dns libnss_files".split()  # of the C library
     + "libgcc_s libstdc++ libz".split()  # what wheels of any kind may count on
@@ -126,7 +128,10 @@ def _build_kernel(client: Any, base: str, name: str) -> None:
         _add_packages(tar, IN_KERNEL)
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
-        for file, data in (("Dockerfile", KERNEL_DOCKERFILE.format(base=base).encode()), ("site.tar", site.getvalue())):
+        for file, data in (
+            ("Dockerfile", KERNEL_DOCKERFILE.format(base=base).encode()),
+            ("site.tar", site.getvalue()),
+        ):
             entry = tarfile.TarInfo(file)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
@@ -175,7 +180,12 @@ def _libraries(binary: Path) -> set[Path]:
 
 
 def _library_places() -> Iterator[Path]:
-    for place in (f"/lib/{platform.machine()}-linux-gnu", f"/usr/lib/{platform.machine()}-linux-gnu", "/lib64", "/lib"):
+    for place in (
+        f"/lib/{platform.machine()}-linux-gnu",
+        f"/usr/lib/{platform.machine()}-linux-gnu",
+        "/lib64",
+        "/lib",
+    ):
         if Path(place).is_dir():
             yield Path(place)
 

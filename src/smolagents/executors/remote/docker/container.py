@@ -25,7 +25,9 @@ __all__ = ["KernelContainer"]
 
 READY_TIMEOUT = 60.0
 """Seconds that a container has to bring up its gateway, and the gateway to bring up a kernel."""
+ENDING_TIMEOUT = 3.0
 LOG_LINES = 20
+_KILLED = (137, 143)  # 128 and the number of SIGKILL, SIGTERM
 
 
 class KernelContainer:
@@ -138,6 +140,8 @@ class KernelContainer:
             self._python = self._find_python()
         except (self._errors.DockerException, TypeError, ValueError) as error:
             self._remove()
+            if isinstance(error, (TypeError, ValueError)):
+                raise ValueError(f"Docker does not take these container_run_kwargs: {error}") from error
             raise RuntimeError(self._why_not_started(explained(error))) from error
         try:
             self.base_url = f"http://{self._address()}"
@@ -240,20 +244,34 @@ class KernelContainer:
         """Why a kernel is gone, as far as its container shows."""
         try:
             container.reload()
+            if container.status == "running" and not self._gateway_answers(container):
+                with suppress(Exception):  # it is about to end, or it goes on without gateway
+                    container.wait(timeout=ENDING_TIMEOUT)
+                container.reload()
         except self._errors.NotFound:
             return "its container was removed"
         except Exception:  # the daemon is gone, or does not answer
             return None
         state = container.attrs["State"]
-        if state.get("OOMKilled"):
+        if state.get("OOMKilled") and not kills_before:  # it stays set after the first kill
             return f"its container was stopped for using more than {self._limit(container)} of memory"
         if container.status != "running":
             code = state.get("ExitCode")
+            if code in _KILLED:
+                return "its container was killed"
             last = self._tail(container).strip().rpartition("\n")[2]
             return f"its container ended with exit code {code}" + (f" ({last[-200:]})" if last else "")
         if self._memory_kills(container) > kills_before:
             return f"the kernel was killed for using more than {self._limit(container)} of memory"
         return None
+
+    def _gateway_answers(self, container: Any) -> bool:
+        server = JupyterServer(self.base_url, token=self._token, timeout=2.0, dial=self._dial(container))
+        try:
+            server.request("GET", "/api")
+        except JupyterServerError as error:
+            return error.status is not None
+        return True
 
     def _memory_kills(self, container: Any) -> int:
         """How often the system has killed a process of the container for want of memory."""
