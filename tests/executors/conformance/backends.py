@@ -61,6 +61,18 @@ def _no_modal():
     return modal_backend.unavailable()
 
 
+def _docker(imports=(), timeout_seconds=30.0):
+    from support import docker_backend
+
+    return docker_backend.make(imports, timeout_seconds)
+
+
+def _no_docker():
+    from support import docker_backend
+
+    return docker_backend.unavailable()
+
+
 BACKENDS: dict[str, Backend] = {}
 
 
@@ -78,6 +90,9 @@ register(
             "open_language": "the guard withholds what reaches out of the code",
         },
     )
+)
+register(
+    Backend(name="docker", make=_docker, unavailable=_no_docker, lacks={"import_policy": "any package may be there"})
 )
 register(
     Backend(name="modal", make=_modal, unavailable=_no_modal, lacks={"import_policy": "any package may be there"})
