@@ -30,8 +30,6 @@ def main() -> None:
         return
     # This is a worker from here on. The frames of the fork server are gone, and with them all that they held.
     del forkserver
-    for name in _PACKAGES:
-        sys.modules.pop(name, None)
     sys.argv = [""]
     worker = sys.modules["smolagents.executors.sandbox.worker_main"]
     worker.work(job)

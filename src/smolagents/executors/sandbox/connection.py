@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from smolagents.executors.errors import WorkerLostError
@@ -70,6 +71,7 @@ class SandboxConnection(Connection):
         self._ending: dict[str, Any] | None = None
         self._closed = False
         self._forgotten = False
+        self._closing = threading.Lock()
         self._io = threading.Lock()
         """Held while the descriptors are in use."""
         self._signals = threading.Lock()
@@ -143,6 +145,7 @@ class SandboxConnection(Connection):
         frame = HEADER.pack(len(data)) + data
         with self._io:
             self._check()
+            self._interrupted = False
             try:
                 written = os.write(self._requests, frame)
                 if written < len(frame):
@@ -223,29 +226,27 @@ class SandboxConnection(Connection):
                 os.kill(self.pid, signal.SIGINT)
 
     def close(self) -> None:
-        with self._signals:
+        with self._closing:  # who comes second waits
             if self._closed:
                 return
-            self._closed = True
-        try:
-            self._lease.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # the fork server is gone
-        deadline = time.monotonic() + END_SECONDS
-        while self._hear(deadline - time.monotonic()) is not None:
-            pass
-        # A thread that waits for a message was woken by the end of the worker.
-        if self._io.acquire(timeout=END_SECONDS):
-            self._io.release()
-            self._release()
-        if self._owns_server:
-            self._server.close()
+            with self._signals:
+                self._closed = True
+            with suppress(OSError):  # the fork server is gone
+                self._lease.shutdown(socket.SHUT_WR)
+            deadline = time.monotonic() + END_SECONDS
+            while self._hear(deadline - time.monotonic()) is not None:
+                pass
+            # A thread that waits for a message was woken by the end of the worker.
+            if self._io.acquire(timeout=END_SECONDS):
+                self._io.release()
+                self._release()
+            if self._owns_server:
+                self._server.close()
 
     def forget(self) -> None:
         """In a process that was forked from the host: let go of what the host has."""
         self._closed = self._forgotten = True
-        self._io = threading.Lock()
-        self._signals = threading.Lock()
+        self._closing, self._io, self._signals = (threading.Lock() for _ in range(3))
         self._release()
 
     def _hear(self, timeout: float | None = None) -> dict[str, Any] | None:

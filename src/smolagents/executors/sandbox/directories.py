@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from contextlib import suppress
 
 __all__ = ["Directories"]
 
@@ -45,10 +46,8 @@ class Directories:
         os.mkdir(unfinished, 0o700)
         # It gets its name when it is locked: without a lock, another fork server would take it for abandoned.
         self._lock = os.open(unfinished, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with suppress(OSError):  # a file system without locks: nothing is found abandoned there either
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            pass  # a file system without locks: nothing is found abandoned there either
         base = os.path.join(self.parent, _PREFIX + name)
         os.rename(unfinished, base)
         self.base = base
@@ -83,9 +82,7 @@ class Directories:
     def close(self) -> None:
         """Remove the directory that the others were in."""
         if self.base:
-            try:
+            with suppress(OSError):  # something is left in it
                 os.rmdir(self.base)
-            except OSError:
-                pass  # something is left in it
             os.close(self._lock)
             self.base = ""

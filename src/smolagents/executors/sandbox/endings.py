@@ -8,8 +8,8 @@ from typing import Any
 
 __all__ = ["cause_of"]
 
-MEMORY_STATUS = 117
-"""Exit status of a worker that had no memory to receive a message."""
+MEMORY_STATUS, CONNECTION_STATUS = 117, 118
+"""Exit statuses of `worker_main`, which is not imported here: it belongs to the other side."""
 
 
 def cause_of(ending: Mapping[str, Any], memory_mb: int | None, cpu_seconds: int | None) -> str:
@@ -25,7 +25,9 @@ def cause_of(ending: Mapping[str, Any], memory_mb: int | None, cpu_seconds: int 
     if number is None:
         status = ending.get("status")
         if status == MEMORY_STATUS:
-            return f"there was not enough memory to receive a message ({memory})"
+            return f"there was no memory left to receive or send a message ({memory})"
+        if status == CONNECTION_STATUS:
+            return "the code closed the pipes that its process is reached by"
         return f"the code ended its process, with status {status}"
     if number == signal.SIGXCPU or (
         number == signal.SIGKILL and cpu_seconds and ending.get("cpu_seconds", 0) >= cpu_seconds

@@ -21,6 +21,7 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -36,8 +37,14 @@ __all__ = ["serve"]
 
 _LARGEST_REQUEST = 2**18
 _FDS_SPACE = _socket.CMSG_SPACE(3 * 4)
-_IDLE_MS = 20
+_IDLE_MS = 100
 """Milliseconds without a request after which modules are imported in advance."""
+_VALUES_OF = {
+    "numpy": "smolagents.executors.worker.values_numpy",
+    "pandas": "smolagents.executors.worker.values_pandas",
+    "PIL": "smolagents.executors.worker.values_media",
+}
+"""Modules that carry the values of packages."""
 _BLIND_MS = 20
 """Milliseconds between two looks at processes whose end the kernel cannot announce."""
 
@@ -63,10 +70,8 @@ class _Session:
         self.worker_ended = False
 
     def tell(self, **message: Any) -> None:
-        try:
+        with suppress(OSError):  # given up
             self.lease.send(json.dumps(message).encode(), _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL)
-        except OSError:
-            pass  # given up
 
 
 def serve(control_fd: int, settings: str) -> Job | None:
@@ -132,7 +137,7 @@ class _Server:
         if not names:
             return
         skipped = {}
-        for name in names:
+        for name in [*names, *(_VALUES_OF[name] for name in names if name in _VALUES_OF)]:
             problem = _import(name)
             if problem:
                 skipped[name] = problem
@@ -334,10 +339,8 @@ def _raise_descriptor_limit() -> None:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        try:
+        with suppress(OSError, ValueError):  # fewer sessions at a time
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):
-            pass  # fewer sessions at a time
 
 
 def _threads() -> int:

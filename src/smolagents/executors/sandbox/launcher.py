@@ -23,7 +23,18 @@ _MOST_SERVERS = 4
 """Fork servers with packages that are kept; of more, the one that was unused for longest is ended."""
 _END_SECONDS = 5.0
 _ONE_THREAD = ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM", "RAYON")
-_IDLE_IMPORTS = ("random", "statistics", "queue", "datetime", "stat", "asyncio", "traceback", "inspect")
+_IDLE_IMPORTS = (
+    "datetime",
+    "random",
+    "statistics",
+    "queue",
+    "uuid",
+    "pathlib",
+    "traceback",
+    "smolagents.executors.worker.values_time",
+    "smolagents.executors.worker.coroutines",
+    "asyncio",
+)
 """Modules that code often needs and that take a while to import."""
 
 

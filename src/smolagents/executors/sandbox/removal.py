@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 __all__ = ["remove_tree"]
 
@@ -32,10 +33,8 @@ def remove_tree(path: str) -> None:
         pass
     finally:
         os.close(root)
-    try:
+    with suppress(OSError):  # the system does not permit it
         os.rmdir(path)
-    except OSError:
-        pass  # the system does not permit it
 
 
 def _empty(root: int) -> None:

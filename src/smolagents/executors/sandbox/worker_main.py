@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import mmap
 import os
 import signal
 import sys
@@ -16,8 +17,11 @@ from smolagents.executors.worker.runtime import Worker
 __all__ = ["Job", "work"]
 
 MEMORY_STATUS = 117
-"""Exit status of a worker that could not receive a message for want of memory."""
+"""Exit status of a worker that had no memory to receive or send a message."""
+CONNECTION_STATUS = 118
+"""Exit status of a worker whose pipes the code has closed."""
 
+_RESERVE = 4 * 2**20
 _PLACE = 4096
 """The pipes to the host get the last numbers below this, where code that closes or replaces descriptors seldom looks."""
 
@@ -94,8 +98,11 @@ def _converse(requests: int, replies: int) -> None:
     """Answer the host's messages until there are no more."""
 
     def exchange(message: str) -> str:
-        write_frame(replies, message)
-        answer = read_frame(requests)
+        try:
+            write_frame(replies, message)
+            answer = read_frame(requests)
+        except OSError:
+            os._exit(CONNECTION_STATUS)
         if answer is None:
             os._exit(0)
         return answer
@@ -103,19 +110,52 @@ def _converse(requests: int, replies: int) -> None:
     worker = Worker(exchange)
 
     signal.signal(signal.SIGINT, lambda number, frame: worker.interrupt())  # noqa: ARG005
+    reserve = _Reserve()
+    worker.out_of_memory = reserve.release
     handle = worker.handle
-    while True:
-        try:
+    try:
+        while True:
+            reserve.take()
             request = read_frame(requests)
-        except MemoryError:
-            os._exit(MEMORY_STATUS)
-        if request is None:
-            return
-        try:
-            reply = handle(request)
-        except BaseException as error:  # the code has broken something that the worker needs
-            reply = _failure(error)
-        write_frame(replies, reply)
+            if request is None:
+                return
+            try:
+                reply = handle(request)
+            except MemoryError as error:  # the variables of the code leave no room for the reply
+                reserve.release()
+                reply = _failure(error)
+            except BaseException as error:  # the code has broken something that the worker needs
+                reply = _failure(error)
+            write_frame(replies, reply)
+    except MemoryError:
+        os._exit(MEMORY_STATUS)
+    except OSError:
+        os._exit(CONNECTION_STATUS)
+
+
+class _Reserve:
+    """Memory to give back when there is none left: to tell of it, and for the code that then frees some."""
+
+    def __init__(self) -> None:
+        self._memory: mmap.mmap | None = None
+
+    def take(self) -> None:
+        """Have the reserve again, if there is as much left besides."""
+        if self._memory is None:
+            try:
+                _allocate(2 * _RESERVE).close()
+                self._memory = _allocate(_RESERVE)
+            except (OSError, MemoryError):
+                pass  # not yet
+
+    def release(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+
+def _allocate(size: int) -> mmap.mmap:
+    return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def _failure(error: BaseException) -> str:

@@ -98,6 +98,8 @@ class Worker:
         """Whether code runs."""
         self.busy = False
         """Whether a message is being handled."""
+        self.out_of_memory: Callable[[], None] = lambda: None
+        """Called when the code has run out of memory, before anything else: to free some."""
         self._finished = False
         self._known = set(namespace)
         self._told: list[str] = []
@@ -270,22 +272,35 @@ class Worker:
         if self._redirect:
             sys.stdout = sys.stderr = self.output
         try:
-            try:
-                self.running = True
-                if code.co_flags & 0x80:  # a coroutine: it awaits at its top level
-                    self._await(eval(code, namespace))
-                else:
-                    exec(code, namespace)
-            finally:
-                self.running = False
-        except FinalAnswer:
-            return {"op": "done", "final": True}
-        except BaseException as error:
+            error = self._execute(code)
+            if error is None:
+                return self._value(namespace.pop(RESULT, None))
+            if isinstance(error, FinalAnswer):
+                return {"op": "done", "final": True}
             return self._failure(error, filename)
         finally:
             if self._redirect:
                 sys.stdout, sys.stderr = streams
-        return self._value(namespace.pop(RESULT, None))
+
+    def _execute(self, code: types.CodeType) -> BaseException | None:
+        """Execute the code; returns what it raised.
+
+        Stays short: when memory has run out, CPython before 3.14 finds a handler only if it is among the first 256
+        instructions of its function. For others it needs a new integer, and tries for ever to get one.
+        """
+        try:
+            self.running = True
+            if code.co_flags & 0x80:  # a coroutine: it awaits at its top level
+                self._await(eval(code, self.namespace))
+            else:
+                exec(code, self.namespace)
+            self.running = False
+        except BaseException as error:
+            self.running = False
+            if isinstance(error, MemoryError):
+                self.out_of_memory()
+            return error
+        return None
 
     def _await(self, coroutine: Any) -> None:
         import asyncio
