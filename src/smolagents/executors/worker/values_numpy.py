@@ -56,9 +56,11 @@ def write_dtype(dtype: Any) -> Any:
         base, shape = dtype.subdtype
         return {"base": write_dtype(base), "shape": list(shape)}
     if dtype.names is not None:
-        fields = [
-            [encode_text(name), write_dtype(dtype.fields[name][0]), dtype.fields[name][1]] for name in dtype.names
-        ]
+        fields = []
+        for name in dtype.names:
+            of_field, offset, *titles = dtype.fields[name]
+            titles = [encode_text(title) for title in titles if isinstance(title, str)]
+            fields.append([encode_text(name), write_dtype(of_field), offset, *titles])
         return {"fields": fields, "size": dtype.itemsize}
     if not _PLAIN_TYPE.fullmatch(dtype.str):
         raise Trouble(f"an array with elements of type {dtype} cannot cross; convert it with .astype(...)")
@@ -89,17 +91,19 @@ def read_dtype(decoder: Decoder, data: Any, depth: int, largest: int) -> Any:
     size = expect(data["size"], int, "the size of an element")
     if not 0 <= size <= largest:
         raise Trouble("the elements are larger than the data")
-    names, formats, offsets = [], [], []
+    names, formats, offsets, titles = [], [], [], []
     for field in expect(data["fields"], list, "the fields of an element"):
-        if type(field) is not list or len(field) != 3:
-            raise Trouble("a field must be its name, its type and its offset")
+        if type(field) is not list or len(field) not in (3, 4):
+            raise Trouble("a field must be its name, its type, its offset and perhaps its title")
         names.append(expect(decoder.item(field[0], depth + 1), str, "the name of a field"))
         formats.append(read_dtype(decoder, field[1], depth + 1, largest))
         offsets.append(expect(field[2], int, "the offset of a field"))
+        titles.append(expect(decoder.item(field[3], depth + 1), str, "a title") if len(field) == 4 else None)
     for place, offset in enumerate(offsets):
         if not 0 <= offset <= size - formats[place].itemsize:
             raise Trouble("a field lies outside its element")
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+    layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": size}
+    return np.dtype({**layout, "titles": titles} if any(titles) else layout)
 
 
 def _dtype(encoder: Encoder, value: Any, depth: int) -> Any:

@@ -282,7 +282,10 @@ def _read_range(decoder: Decoder, data: Any, depth: int) -> range:
 
 
 def _slice(encoder: Encoder, value: slice, depth: int) -> Any:
-    return {TAG: "slice", "v": encoder.items([value.start, value.stop, value.step], depth)}
+    return {
+        TAG: "slice",
+        "v": [encoder.part(getattr(value, n), depth + 1, f".{n}") for n in ("start", "stop", "step")],
+    }
 
 
 def _read_slice(decoder: Decoder, data: Any, depth: int) -> slice:
