@@ -88,16 +88,11 @@ class SandboxConnection(Connection):
         self._poll.register(self._replies, select.POLLIN)
         self._poll.register(self._lease, select.POLLIN)
         server.sessions.add(self)
-        self._release = weakref.finalize(
-            self,
-            _release,
-            self._requests,
-            self._replies,
-            self._lease,
-            server if owns_server else None,
-            os.getpid(),
+        owned = server if owns_server else None
+        self._dropped = weakref.finalize(
+            self, _release, self._requests, self._replies, self._lease, owned, os.getpid()
         )
-        self._release.atexit = False  # the launcher closes all sessions then
+        self._dropped.atexit = False  # the launcher closes all sessions then
         try:
             try:
                 message = {"policy": dict(policy), "work_dir": work_dir, "path": list(path)}
@@ -239,7 +234,7 @@ class SandboxConnection(Connection):
             # A thread that waits for a message was woken by the end of the worker.
             if self._io.acquire(timeout=END_SECONDS):
                 self._io.release()
-                self._release()
+                self._let_go()
             if self._owns_server:
                 self._server.close()
 
@@ -247,7 +242,14 @@ class SandboxConnection(Connection):
         """In a process that was forked from the host: let go of what the host has."""
         self._closed = self._forgotten = True
         self._closing, self._io, self._signals = (threading.Lock() for _ in range(3))
-        self._release()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        # Not by calling it: at the end of the program it would do nothing.
+        found = self._dropped.detach()
+        if found is not None:
+            _, function, arguments, _ = found
+            function(*arguments)
 
     def _hear(self, timeout: float | None = None) -> dict[str, Any] | None:
         """What the fork server says on the lease; None at its end, or after `timeout` seconds."""

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from smolagents.executors.sandbox.errors import SandboxUnavailableError
@@ -22,6 +23,8 @@ _BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap
 _MOST_SERVERS = 4
 """Fork servers with packages that are kept; of more, the one that was unused for longest is ended."""
 _END_SECONDS = 5.0
+_EXPLAIN_SECONDS = 0.5
+"""Seconds between the end of a lease and the end of the fork server, if that is the reason."""
 _ONE_THREAD = ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM", "RAYON")
 _IDLE_IMPORTS = (
     "datetime",
@@ -169,8 +172,10 @@ class ForkServer:
     def explain(self) -> str:
         """Why it ended; empty if it goes on."""
         with self._lock:
-            if not self.failure and self._process.poll() is not None:
-                self._ended()
+            if not self.failure:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_EXPLAIN_SECONDS)
+                    self._ended()
             return self.failure
 
     def _ended(self) -> None:
@@ -240,7 +245,10 @@ def server_for(path: Iterable[str], preload: Iterable[str]) -> ForkServer:
                 return found
         key = (place, ())
         plain = _servers.get(key)
-        if plain is None or plain.failure:
+        if plain is not None and plain.failure:
+            plain.close(wait=False)
+            plain = None
+        if plain is None:
             plain = ForkServer(place, preload_idle=_IDLE_IMPORTS)
         return _keep(key, plain)
 
@@ -253,6 +261,7 @@ def _prepared(key: _Key) -> ForkServer | None:
         return _keep(key, server)
     if server is not None and server.failure:
         del _servers[key]
+        server.close(wait=False)
         if server.threaded():
             _threaded.add(server.threaded())
         elif not server.was_ready():
