@@ -277,6 +277,26 @@ def test_a_field_that_is_not_set_is_named(boundary):
         boundary.host.encode([order], "result")
 
 
+class Task(enum.Enum):
+    NAME = "name"
+    RUN = (1, len)
+
+
+def test_only_the_members_of_an_enum_that_can_cross_do(boundary):
+    arrived, back = boundary.both([Task.NAME, Task.NAME])
+    assert [member.name for member in type(arrived[0])] == ["NAME"]
+    assert back == [Task.NAME, Task.NAME]
+    with pytest.raises(CannotCrossError, match=r"value\[1\].value\[1\]: the function 'len' cannot cross"):
+        boundary.host.encode([Task.NAME, Task.RUN])
+
+
+def test_large_enums(boundary):
+    Big = enum.Enum("Big", [f"X{n}" for n in range(501)], module=__name__)
+    assert boundary.both(Big.X3)[1] is Big.X3
+    with pytest.raises(CannotCrossError, match="more than 500 members cannot cross; pass the value of the member"):
+        boundary.host.encode(Big.X500)
+
+
 def test_a_generated_class_cannot_be_pickled_as_the_original(boundary):
     import pickle
 
@@ -310,6 +330,19 @@ class TestPydantic:
         assert back == value
         assert type(back) is cart
         assert type(back.items[0]) is item
+
+    def test_generic_models(self, boundary):
+        pydantic = pytest.importorskip("pydantic")
+        from typing import Generic, TypeVar
+
+        Content = TypeVar("Content")
+
+        class Box(pydantic.BaseModel, Generic[Content]):
+            content: Content
+
+        arrived, back = boundary.both(Box[int](content=3))
+        assert type(arrived).__name__ == "Box"
+        assert back == Box[int](content=3)
 
     def test_wrong_fields_are_refused(self, boundary, models):
         item, _ = models

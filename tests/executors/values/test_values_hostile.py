@@ -332,6 +332,7 @@ BOMBS = {
     "huge record": {"$": "numpy.dtype", "v": {"fields": [], "size": 2**31 - 1}},
     "huge object array": {"$": "numpy.array", "dtype": "object", "shape": [10**10], "v": []},
     "huge image": {"$": "image", "mode": "RGB", "size": [10**6, 10**6], "v": ""},
+    "many images of long sides": [{"$": "image", "mode": "L", "size": [0, 60_000], "v": ""}] * 5000,
     "image of long sides": {"$": "image", "mode": "RGB", "size": [0, 10**9], "v": ""},
     "huge range": {"$": "range", "v": [0, 10**15, 1]},
     "huge index": {"$": "pandas.range", "v": [0, 10**15, 1], "name": None},

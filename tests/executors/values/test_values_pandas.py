@@ -106,7 +106,7 @@ def test_frames(boundary, name):
 
 
 def test_a_frame_that_arrived_can_be_changed(boundary):
-    for arrived in boundary.both(mixed()):
+    for arrived in boundary.both(mixed().drop(columns="objects")):
         for place in range(arrived.shape[1]):
             arrived.iloc[0, place] = arrived.iloc[2, place]
         arrived["new"] = 1

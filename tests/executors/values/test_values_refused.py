@@ -57,7 +57,7 @@ def codec(**options):
         ({(3, "a"): Own()}, "result[(3, 'a')]: an object of class"),
         ({1, Own()}, "result{…}: an object of class"),
         (slice(Own()), "result.stop: an object of class"),
-        ({}.keys(), "result: a dict keys cannot cross; pass a list, text, numbers, …"),
+        ({}.keys(), "result: a view of a dict (dict_keys) cannot cross; pass a list, text, numbers, …"),
         (iter([1]), "result: a list iterator cannot cross; pass a list, text, numbers, …"),
         ({"k" * 100: Own()}, 'result["' + "k" * 59 + '…"]: an object of class'),
         ({2**20000: Own()}, "result[<int>]: an object of class"),

@@ -129,8 +129,15 @@ class Encoder:
         self.encoders = codec.encoders
         self.active: set[int] = set()
         """The containers that are being written, by id: meeting one again is a cycle."""
-        self.defined: set[str] = set()
-        """The classes whose members have been written; later instances refer to them."""
+        self.defined: dict[str, set[str]] = {}
+        """The enums that have been defined in these data, and which members; later instances refer to them."""
+
+    def state(self) -> Any:
+        """What `restore` needs to take back what has been written from here on."""
+        return set(self.active), {name: set(members) for name, members in self.defined.items()}
+
+    def restore(self, state: Any) -> None:
+        self.active, self.defined = state
 
     def item(self, value: Any, depth: int) -> Any:
         """Write one value that is nested `depth - 1` containers deep."""
@@ -461,6 +468,8 @@ def _described(value: Any) -> str:
         return f"the module {value.__name__!r}"
     if hasattr(cls, "read") or hasattr(cls, "write"):
         return f"an open file ({name})"
+    if name in ("dict_keys", "dict_values", "dict_items"):
+        return f"a view of a dict ({name})"
     if cls.__module__ in ("builtins", "types", "_thread"):
         return f"{'an' if name[0] in 'aeiou' else 'a'} {name.replace('_', ' ')}"
     return f"an object of class {name!r}"

@@ -84,7 +84,7 @@ class KnownClasses:
 
 def _class_name(name: str) -> str:
     _, colon, qualname = name.partition(":")
-    last = qualname.rpartition(".")[2]
+    last = qualname.partition("[")[0].rpartition(".")[2]  # a generic model is called "Box[int]"
     if not colon or len(name) > 500 or not last.isidentifier() or keyword.iskeyword(last):
         raise Trouble(f"not the name of a class: {shorten(repr(name))}")
     return last
@@ -292,23 +292,31 @@ def _enum(encoder: Encoder, value: Any, depth: int) -> Any:
     written: dict[str, Any] = {TAG: "enum", "type": encode_text(name)}
     if name not in encoder.defined:
         # Once in a message: the members, for a side that does not know the class.
-        encoder.defined.add(name)
+        encoder.defined[name] = set()
         written["base"] = _base_of(cls)
-        written["members"] = members = []
-        for member_name, member in list(cls.__members__.items())[:_MOST_MEMBERS]:
-            active, defined = set(encoder.active), set(encoder.defined)
-            try:
-                members.append([encode_text(member_name), encoder.item(_value_of(member), depth + 1)])
-            except Trouble:
-                if member is value:
-                    raise
-                encoder.active, encoder.defined = active, defined
+        written["members"] = _members(encoder, cls, name, depth)
     if isinstance(value, enum.Flag):
         written["v"] = encoder.item(int(value.value), depth + 1)
-    else:
-        if len(cls.__members__) > _MOST_MEMBERS and value.name not in list(cls.__members__)[:_MOST_MEMBERS]:
+        return written
+    if value.name not in encoder.defined[name]:
+        if len(cls.__members__) > _MOST_MEMBERS:
             raise Trouble(f"an enum of more than {_MOST_MEMBERS} members cannot cross; pass the value of the member")
-        written["v"] = encode_text(value.name)
+        encoder.part(_value_of(value), depth + 1, ".value")  # says what cannot cross
+    written["v"] = encode_text(value.name)
+    return written
+
+
+def _members(encoder: Encoder, cls: Any, name: str, depth: int) -> list[Any]:
+    """Write the members of an enum, but those whose value cannot cross."""
+    written = []
+    for member_name, member in list(cls.__members__.items())[:_MOST_MEMBERS]:
+        state = encoder.state()
+        try:
+            written.append([encode_text(member_name), encoder.item(_value_of(member), depth + 1)])
+        except Trouble:
+            encoder.restore(state)
+        else:
+            encoder.defined[name].add(member_name)
     return written
 
 

@@ -22,7 +22,8 @@ _BITS = {
     **dict.fromkeys(["RGBA", "RGBX", "RGBa", "CMYK", "I", "F"], 32),
 }
 """Bits of a pixel in each mode of an image, as `Image.tobytes` writes it; rows begin at a byte."""
-_LONGEST_EMPTY_SIDE = 2**16
+# Pillow keeps a pointer for each row, also where the rows are empty.
+_LONGEST_EMPTY_SIDE = 64
 
 
 def encoder_of(value: Any) -> Any:
@@ -42,6 +43,8 @@ def _image(encoder: Encoder, value: Any, depth: int) -> Any:
     if mode not in _BITS:
         raise Trouble(f"an image of mode {mode!r} cannot cross; convert it with .convert('RGB')")
     width, height = value.size
+    if not (width and height) and max(width, height) > _LONGEST_EMPTY_SIDE:
+        raise Trouble(f"an image of {width} by {height} pixels cannot cross; pass None where there is no image")
     written: dict[str, Any] = {
         TAG: "image",
         "mode": mode,

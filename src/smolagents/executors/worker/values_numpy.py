@@ -18,6 +18,8 @@ _PLAIN_TYPE = re.compile(
     r"[<>|](b1|[iu][1248]|f[248]|c8|c16|[SUV][0-9]{1,9}|[mM]8(\[[0-9]{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)"
 )
 _MOST_DIMENSIONS = 32
+_LARGEST_ELEMENT = 2**14
+"""Bytes of an element in an array that has none."""
 _LARGEST_EMPTY = 2**30
 """Bytes that an array without elements would have if its dimensions of length 0 were left out."""
 
@@ -113,7 +115,7 @@ def _dtype(encoder: Encoder, value: Any, depth: int) -> Any:
 def _read_dtype(decoder: Decoder, data: Any, depth: int) -> Any:
     if data["v"] == "|O":
         return numpy().dtype(object)
-    return read_dtype(decoder, data["v"], depth, 2**16)
+    return read_dtype(decoder, data["v"], depth, _LARGEST_ELEMENT)
 
 
 # Arrays
@@ -216,7 +218,7 @@ def _read_array(decoder: Decoder, data: Any, depth: int) -> Any:
             return np.array(texts, dtype=strings() if strings else object).reshape(shape)
         return np.array([_long_value(text, dtype) for text in items], dtype=getattr(np, dtype)).reshape(shape)
     raw = text_to_bytes(data["v"])
-    dtype = read_dtype(decoder, dtype, depth, max(len(raw), 2**16))
+    dtype = read_dtype(decoder, dtype, depth, max(len(raw), _LARGEST_ELEMENT))
     count = _check_shape(shape, dtype.itemsize)
     if count * dtype.itemsize != len(raw) or (dtype.itemsize == 0 and count):
         raise Trouble(f"an array of shape {shape} and type {shorten(str(dtype))} cannot have {len(raw)} bytes")

@@ -1,10 +1,14 @@
-"""pandas frames, series, indexes and scalars, as tagged JSON: each column as its array and its type."""
+"""pandas frames, series, indexes and scalars, as tagged JSON: each column as its array and its type.
+
+`attrs` do not cross.
+"""
 # ruff: noqa: ARG001 - encoders and decoders have one signature
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .values_base import TAG, Trouble, expect, key_segment
@@ -239,8 +243,10 @@ def _read_text(decoder: Decoder, data: Any, depth: int) -> Any:
     if data["missing"] == "nan":
         try:
             return pd.array(texts, dtype=pd.StringDtype(na_value=numpy().nan))
-        except TypeError:  # pandas 2 has no such type by default
-            pass
+        except TypeError:  # before pandas 2.3 such columns hold objects
+            built = numpy().array(texts, dtype=object)
+            built[pd.isna(built)] = numpy().nan
+            return built
     return pd.array(texts, dtype="string")
 
 
@@ -314,7 +320,9 @@ def _read_index(decoder: Decoder, data: Any, depth: int) -> Any:
     _check_objects(decoder, values)
     built = pd.Index(values, dtype=values.dtype, name=_name(decoder, data["name"], depth), copy=False)
     if "freq" in data and isinstance(built, (pd.DatetimeIndex, pd.TimedeltaIndex)):
-        built.freq = _frequency(data["freq"])
+        frequency = _frequency(data["freq"])
+        with suppress(ValueError):  # another version of pandas names it otherwise
+            built.freq = frequency
     return built
 
 

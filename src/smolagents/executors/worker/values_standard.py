@@ -348,11 +348,11 @@ def exception(encoder: Encoder, value: BaseException, depth: int) -> Any:
         message = ""
     written = {TAG: "exception", "type": encode_text(cls.__name__), "message": encode_text(message)}
     if getattr(builtins, cls.__name__, None) is cls:
-        active, defined = set(encoder.active), set(encoder.defined)
+        state = encoder.state()
         try:
             written["args"] = encoder.items(_arguments(value), depth)
         except Trouble:  # then the message stands for the arguments
-            encoder.active, encoder.defined = active, defined
+            encoder.restore(state)
     return written
 
 
