@@ -155,7 +155,8 @@ class Worker:
             def checked_import(
                 name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
             ) -> Any:
-                if not level and not policy.allows_import(name, fromlist or ()):
+                # A list: a library written in C imports a part of itself while the code calls it.
+                if not level and type(fromlist) is not list and not policy.allows_import(name, fromlist or ()):
                     raise ImportNotAuthorizedError(not_authorized_text(policy, name))
                 return real_import(name, globals, locals, fromlist, level)
 
