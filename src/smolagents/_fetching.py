@@ -52,7 +52,7 @@ def pip_download(requirements: Sequence[str], place: Path, options: Sequence[str
     """
     import subprocess
 
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    command = [sys.executable, "-m", "pip", "download", "--progress-bar", "off", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--no-input", "--dest", str(place), *options, "--", *requirements]
     result = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
@@ -64,4 +64,4 @@ def pip_download(requirements: Sequence[str], place: Path, options: Sequence[str
             f"pip is not installed for {sys.executable}; install it with: python -m ensurepip, or: uv pip install pip."
         )
     lines = [line for line in result.stderr.splitlines() if "ERROR" in line] or result.stderr.splitlines()
-    raise PipError(lines[-1].strip() if lines else "pip gave no reason", result.stderr)
+    raise PipError(lines[-1].strip() if lines else "pip gave no reason", result.stdout + result.stderr)

@@ -61,6 +61,26 @@ def _no_modal():
     return modal_backend.unavailable()
 
 
+def _wasm(imports=(), timeout_seconds=30.0):
+    from smolagents.executors.wasm import WasmExecutor
+    from support import wasm_installation
+
+    return WasmExecutor(list(imports), timeout=timeout_seconds, pyodide_dir=wasm_installation.PYODIDE_DIR)
+
+
+def _no_wasm():
+    from support import wasm_installation
+
+    return wasm_installation.missing()
+
+
+def _wasm_lacks():
+    from support import wasm_installation
+
+    policy = "whatever is in the interpreter may be imported: it reaches nothing"
+    return {"import_policy": policy, **wasm_installation.lacks()}
+
+
 def _docker(imports=(), timeout_seconds=30.0):
     from support import docker_backend
 
@@ -105,6 +125,7 @@ register(
         lacks={"import_policy": "what may be imported is up to the other side"},
     )
 )
+register(Backend(name="wasm", make=_wasm, unavailable=_no_wasm, lacks=_wasm_lacks()))
 
 
 def unavailable(backend: Backend) -> str | None:
