@@ -75,7 +75,7 @@ INDEXES = {
     "levels": pd.MultiIndex.from_product([[1, 2], ["a", "b"]], names=["x", None]),
     "levels with missing": pd.MultiIndex.from_tuples([(1, np.nan), (2, "a")]),
     "dates": pd.date_range("2024", periods=3, freq="2h30min"),
-    "dates of business": pd.date_range("2024", periods=3, freq="BME"),
+    "dates of business": pd.date_range("2024", periods=3, freq=pd.offsets.BusinessMonthEnd()),
     "dates without frequency": pd.DatetimeIndex(["2024-01-01", "2024-01-05", None]),
     "durations": pd.timedelta_range("1s", periods=2),
     "categories": pd.CategoricalIndex(["a", "b"], name="c"),

@@ -264,7 +264,7 @@ def _read_periods(decoder: Decoder, data: Any, depth: int) -> Any:
     mask = _vector(decoder, data["mask"], depth + 1, ".mask", "b")
     if len(ordinals) != len(mask):
         raise Trouble("the mask of periods has another length")
-    built = pd.PeriodIndex.from_ordinals(ordinals, freq=_frequency(data["freq"])).array.copy()
+    built = pd.arrays.PeriodArray(ordinals.astype("i8"), dtype=pd.PeriodDtype(_frequency(data["freq"])))
     built[mask] = pd.NaT
     return built
 
