@@ -65,7 +65,6 @@ class ModalExecutor(RemotePythonExecutor):
         self.app_name = app_name
         self.port = port
         self.create_kwargs = dict(create_kwargs or {})
-        self._given_settings = settings
         self._packages = packages_for(additional_imports)
         self._session = self._open()
 
@@ -109,7 +108,13 @@ class ModalExecutor(RemotePythonExecutor):
     def session(self) -> ModalExecutor:
         """Another executor with the same settings and a sandbox of its own."""
         return ModalExecutor(
-            self._packages, self.logger, self.app_name, self.port, self.create_kwargs, **self._given_settings
+            self._packages,
+            self.logger,
+            self.app_name,
+            self.port,
+            self.create_kwargs,
+            timeout_seconds=self.timeout_seconds,
+            max_print_outputs_length=self.max_print_outputs_length,
         )
 
     def install_packages(self, additional_imports: Sequence[str]) -> list[str]:
