@@ -5,6 +5,7 @@ A back-end registers itself here with how to make it, what it lacks, and why it 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -81,6 +82,16 @@ def _wasm_lacks():
     return {"import_policy": policy, **wasm_installation.lacks()}
 
 
+def _monty(imports=(), timeout_seconds=30.0):
+    from smolagents.executors.monty import MontyExecutor
+
+    return MontyExecutor(list(imports), timeout_seconds=timeout_seconds)
+
+
+def _no_monty():
+    return None if importlib.util.find_spec("pydantic_monty") else "pydantic-monty is not installed"
+
+
 def _docker(imports=(), timeout_seconds=30.0):
     from support import docker_backend
 
@@ -116,6 +127,19 @@ register(
 )
 register(
     Backend(name="modal", make=_modal, unavailable=_no_modal, lacks={"import_policy": "any package may be there"})
+)
+register(
+    Backend(
+        name="monty",
+        make=_monty,
+        unavailable=_no_monty,
+        lacks={
+            "exit": "code has no way to end the process, and the session survives the process",
+            "generators": "its language has none",
+            "numpy": "it has no packages: arrays and frames stay outside, and the code holds handles",
+            "pillow": "it has no packages: images stay outside, and the code holds handles",
+        },
+    )
 )
 register(Backend(name="sandbox", make=_sandbox, unavailable=_no_sandbox))
 register(

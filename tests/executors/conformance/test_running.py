@@ -180,7 +180,7 @@ def test_another_thread_interrupts(make):
     assert executor("before").output == 5
 
 
-@pytest.mark.needs("boundary")
+@pytest.mark.needs("boundary", "exit")
 def test_a_worker_that_dies_is_told_and_the_next_code_runs_in_a_fresh_one(make):
     executor = make(imports=["os"])
     executor.send_variables({"given": [1, 2]})

@@ -139,6 +139,7 @@ def test_what_cannot_cross_is_named(executor):
         executor("take([1, lambda: 2])")
 
 
+@pytest.mark.needs("generators")
 def test_an_output_that_cannot_cross_is_told_as_text(executor):
     output = executor("values = (n for n in [1, 2])\nvalues").output
     assert "generator" in str(output)
