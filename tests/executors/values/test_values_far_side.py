@@ -168,3 +168,31 @@ def test_libraries_and_agent_types(far):
     assert far.both(AgentImage(image)) == ("Image", image)
     assert far.both(AgentAudio([0.5], samplerate=8000)) == ("tuple", (8000, [0.5]))
     assert far.both({"deep": [VALUES[5], (frame.iloc[0, 0],)]})[1]["deep"][0] == VALUES[5]
+
+
+PRELOADED = """
+import builtins, sys
+sys.path.insert(0, sys.argv[1])
+from worker.values import Codec, preload
+preload()
+sys.path.clear()
+codec = Codec(trusted=True)
+for data in (
+    {"$": "decimal", "v": "1"},
+    {"$": "fraction", "v": [1, 2]},
+    {"$": "uuid", "v": "0" * 32},
+    {"$": "path", "v": "a", "of": "posix"},
+    {"$": "timezone", "v": [0, 0, 0]},
+    {"$": "deque", "v": []},
+    {"$": "namespace", "v": []},
+    {"$": "dataclass", "type": "a:B", "v": {"x": 1}, "flags": []},
+    {"$": "enum", "type": "a:C", "base": "Enum", "members": [["A", 1]], "v": "A"},
+    {"$": "namedtuple", "type": "a:D", "v": {"x": 1}},
+):
+    assert codec.decode(codec.encode(codec.decode(data))) is not None
+"""
+
+
+def test_values_arrive_where_the_library_cannot_be_read_any_more():
+    folder = pathlib.Path(str(resources.files("smolagents.executors.worker"))).parent
+    subprocess.run([sys.executable, "-I", "-S", "-c", PRELOADED, str(folder)], check=True, timeout=60)

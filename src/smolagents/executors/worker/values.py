@@ -16,12 +16,12 @@ hostile: what is built is bounded by the size of the data.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from importlib import import_module
 from math import isfinite
 from typing import Any, NamedTuple
 
-from . import values_classes, values_standard, values_time
+from . import values_classes, values_media, values_numpy, values_pandas, values_standard, values_time
 from .values_base import (
     LARGEST_PLAIN_INT,
     TAG,
@@ -37,7 +37,7 @@ from .values_base import (
     shorten,
 )
 
-__all__ = ["CannotCrossError", "Codec", "MalformedValueError", "RemoteException"]
+__all__ = ["CannotCrossError", "Codec", "MalformedValueError", "RemoteException", "preload"]
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _NUMBERS = frozenset({int, float, bool})
@@ -48,6 +48,15 @@ _UNCHECKED = frozenset({bool, type(None)})
 _EXTRA_DEPTH = 8
 _MOST_CACHED_TYPES = 2000
 _MOST_ALIKE = 100
+
+
+def preload() -> None:
+    """Import now what values of the standard library need when they arrive.
+
+    For a process that will be forked, or that will not be able to read the standard library later.
+    """
+    for name in ("dataclasses", "decimal", "enum", "fractions", "pathlib", "types", "uuid", "zoneinfo"):
+        import_module(name)
 
 
 class Codec:
@@ -376,34 +385,18 @@ class Rule(NamedTuple):
     optional: frozenset[str]
 
 
+_MODULES: tuple[Any, ...] = (values_standard, values_time, values_classes, values_numpy, values_pandas, values_media)
 _rules: dict[str, Rule] = {}
 
 
-def _rule(tag: str) -> Any:
+def _rule(tag: str) -> Rule | None:
     rule = _rules.get(tag)
     if rule is None:
-        for module in (values_standard, values_time, values_classes, *_optional_modules(tag)):
+        for module in _MODULES:
             if tag in module.DECODERS:
                 decode, keys, optional = module.DECODERS[tag]
                 rule = _rules[tag] = Rule(decode, frozenset({TAG, *keys.split()}), frozenset(optional.split()))
-                break
     return rule
-
-
-def _optional_modules(tag: str) -> list[Any]:
-    if tag.startswith("numpy."):
-        from . import values_numpy
-
-        return [values_numpy]
-    if tag.startswith("pandas."):
-        from . import values_pandas
-
-        return [values_pandas]
-    if tag == "image" or tag.startswith("agent_"):
-        from . import values_media
-
-        return [values_media]
-    return []
 
 
 def _is_flat(values: Any) -> bool:
@@ -427,22 +420,10 @@ def _encoder_of(value: Any) -> Any:
     """How a value that is not plain JSON is written; decided by its type alone."""
     if isinstance(value, BaseException):
         return values_standard.exception
-    # Instances of these libraries can exist only where the library is imported already.
-    loaded = sys.modules
+    # The agent types come before text, and pandas' moments before those of datetime, which they are too.
     found = None
-    if "smolagents.types.agent_types" in loaded or "PIL.Image" in loaded:
-        from . import values_media
-
-        found = values_media.encoder_of(value)
-    found = found or values_classes.encoder_of(value)
-    if found is None and "numpy" in loaded:
-        from . import values_numpy
-
-        found = values_numpy.encoder_of(value)
-    if found is None and "pandas" in loaded:
-        from . import values_pandas
-
-        found = values_pandas.encoder_of(value)
+    for module in (values_media, values_classes, values_numpy, values_pandas):
+        found = found or module.encoder_of(value)
     for base in type(value).__mro__:
         name = f"{base.__module__}.{base.__qualname__}"
         found = found or values_standard.ENCODERS.get(name) or values_time.ENCODERS.get(name)

@@ -39,7 +39,8 @@ def numpy() -> Any:
 
 def encoder_of(value: Any) -> Any:
     """The encoder, if the value is one of NumPy's."""
-    np = sys.modules["numpy"]
+    # Its instances can exist only where it is imported already.
+    np: Any = sys.modules.get("numpy")
     if isinstance(value, getattr(np, "ndarray", ())):
         return _masked_array if isinstance(value, np.ma.MaskedArray) else array
     if isinstance(value, getattr(np, "generic", ())):

@@ -40,8 +40,8 @@ def pandas() -> Any:
 
 def encoder_of(value: Any) -> Any:
     """The encoder, if the value is one of pandas'."""
-    pd = sys.modules["pandas"]
-    if not hasattr(pd, "DataFrame"):  # it is being imported
+    pd = sys.modules.get("pandas")
+    if pd is None or not hasattr(pd, "api"):  # not imported, so that there are no instances; or being imported
         return None
     if value is pd.NaT or value is pd.NA:
         return _missing
