@@ -85,8 +85,9 @@ def test_a_program_that_is_interrupted_in_the_terminal(host):
         + """
 executor = SandboxExecutor()
 executor("x = 1")
-pids(executor)
 try:
+    pids(executor)
+    print("ready")
     time.sleep(100)
 except KeyboardInterrupt:
     print(executor("x").output)
@@ -94,6 +95,7 @@ except KeyboardInterrupt:
         start_new_session=True,
     )
     pids = [int(pid) for pid in program.line().split()]
+    assert program.line() == "ready"
     os.killpg(program.pid, signal.SIGINT)
     assert program.line() == "1"
     assert program.wait(20) == 0

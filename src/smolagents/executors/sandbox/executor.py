@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from smolagents.executors.local import BASE_BUILTIN_MODULES, MAX_EXECUTION_TIME_SECONDS
 from smolagents.executors.remote.base import RemotePythonExecutor
 from smolagents.executors.remote.connection import Connection
-from smolagents.executors.sandbox.confine import OPT_OUTS, Policy, describe, probe, python_paths
+from smolagents.executors.sandbox.confine import OPT_OUTS, Policy, describe, hidden_paths, probe, python_paths
 from smolagents.executors.sandbox.errors import SandboxUnavailableError
 from smolagents.executors.sandbox.paths import (
     IMPORT_PATH,
@@ -123,6 +123,7 @@ class SandboxExecutor(RemotePythonExecutor):
         self._refuse_import_path(changeable)
         self._policy = Policy(
             readable=[*python_paths(self.authorized_imports), _WORKER_SOURCE, *self.readable],
+            hidden=hidden_paths(self.authorized_imports),
             writable=self.writable,
             work_dir=self.work_dir or "/nowhere",
             allow_network=allow_network,

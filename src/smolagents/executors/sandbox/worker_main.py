@@ -22,6 +22,8 @@ CONNECTION_STATUS = 118
 """Exit status of a worker whose pipes the code has closed."""
 
 _RESERVE = 4 * 2**20
+_ROOM_FOR_FRAMES = 70_000
+"""Words of 8 bytes: half of a piece of 1 MB, and some."""
 _PLACE = 4096
 """The pipes to the host get the last numbers below this, where code that closes or replaces descriptors seldom looks."""
 
@@ -78,7 +80,7 @@ def _keep_only(requests: int, replies: int) -> tuple[int, int]:
 
 def _prepare(settings: dict[str, Any]) -> None:
     work_dir = settings["work_dir"]
-    os.umask(0o077)
+    os.umask(0o022)
     os.chdir(work_dir)
     os.environ["HOME"] = os.environ["TMPDIR"] = os.environ["MPLCONFIGDIR"] = work_dir
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
@@ -87,7 +89,6 @@ def _prepare(settings: dict[str, Any]) -> None:
     gc.enable()
     loaded = sys.modules
     sys.path.extend(path for path in settings["path"] if path not in sys.path)
-    sys.path_importer_cache.clear()  # not all that is in these directories will be there for the code
     if "tempfile" in loaded:
         loaded["tempfile"].tempdir = None  # type: ignore[attr-defined]
     if "numpy.random" in loaded:
@@ -131,6 +132,11 @@ def _converse(requests: int, replies: int) -> None:
         os._exit(MEMORY_STATUS)
     except OSError:
         os._exit(CONNECTION_STATUS)
+
+
+# CPython takes the frames of functions from pieces of 16 KB, and maps a new one each time that a call crosses the end of
+# one, which makes recursion slow where it happens to do so. After a frame that is large, the piece is large as well.
+_converse.__code__ = _converse.__code__.replace(co_stacksize=_ROOM_FOR_FRAMES)
 
 
 class _Reserve:
