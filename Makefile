@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEER := .cache/peer
+KERNEL := .cache/kernel
 CONTRACT := ../shared/contract/check_api.py
 
 TEST_MODEL := qwen2.5-coder-0.5b
@@ -58,16 +59,22 @@ format: setup
 api: setup
 	@if [ -f $(CONTRACT) ]; then $(BIN)/python $(CONTRACT) || true; else echo "no API contract beside this checkout: $(CONTRACT)"; fi
 
-# The peer that the benchmarks compare with lives in an environment of its own.
-bench: setup $(PEER)/.installed
+# What the benchmarks compare with lives in environments of its own.
+bench: setup $(PEER)/.installed $(KERNEL)/.installed
 	$(BIN)/python benchmarks/overhead.py --peer $(PEER)/bin/python
 	$(BIN)/python benchmarks/execution.py
+	$(BIN)/python benchmarks/sandbox.py --peer $(PEER)/bin/python --kernel $(KERNEL)/bin/python
 	@$(FETCH) $(DEMO_MODEL)
 	$(BIN)/python benchmarks/local_model.py
 
 $(PEER)/.installed:
 	$(PYTHON) -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check smolagents==1.26.0
+	@touch $@
+
+$(KERNEL)/.installed:
+	$(PYTHON) -m venv $(KERNEL)
+	$(KERNEL)/bin/python -m pip install --quiet --disable-pip-version-check ipykernel jupyter_client numpy pandas
 	@touch $@
 
 docs-check: setup

@@ -25,6 +25,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
+from smolagents.executors.sandbox.confine import Policy, prepare
 from smolagents.executors.sandbox.directories import Directories
 from smolagents.executors.sandbox.removal import remove_tree
 from smolagents.executors.sandbox.worker_main import Job
@@ -216,6 +217,7 @@ class _Server:
         try:
             if request["work_dir"] is None:
                 request["work_dir"] = session.work_dir = self._make_directory()
+            prepare(Policy(**request["policy"], work_dir=request["work_dir"]))
             pid = os.fork()
         except OSError as error:
             if session.work_dir is not None:
