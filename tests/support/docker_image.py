@@ -1,8 +1,9 @@
 """Docker images for tests, made of what is on this machine, as no registry may be reachable.
 
 The base image takes the place of `python:3.12-slim`: the running interpreter, its standard library and pip under
-/usr/local, and a few of the machine's commands. The kernel image adds the Kernel Gateway, ipykernel, numpy, pandas
-and pillow from the running environment. Both are named after what is in them, and made once.
+/usr/local, and a few of the machine's commands. It also holds the Kernel Gateway, ipykernel, numpy, pandas and pillow
+of the running environment, so that pip has nothing to fetch. The kernel image is built from the Dockerfile of the
+package, on that base. Both are named after what is in them, and made once.
 
     python tests/support/docker_image.py        # makes both and prints their names
 """
@@ -28,8 +29,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 BASE, KERNEL = "smolagents-test-base", "smolagents-test-kernel"
-IN_BASE = ("pip",)
-IN_KERNEL = ("jupyter_kernel_gateway", "ipykernel", "numpy", "pandas", "pillow")
+PACKAGES = ("pip", "jupyter_kernel_gateway", "ipykernel", "numpy", "pandas", "pillow")
 COMMANDS = (
     "sh cat chmod chown cp date df env grep head id kill ls mkdir mv ps rm sleep sort tail touch useradd".split()
 )
@@ -42,32 +42,35 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 SITE = f"usr/local/lib/{PYTHON}/site-packages"
 UNUSED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3"}
 
-KERNEL_DOCKERFILE = f"""\
-FROM {{base}}
-ADD site.tar /
-RUN useradd --create-home --uid 1000 agent
-USER agent
-WORKDIR /home/agent
-ENV KG_IP=0.0.0.0 KG_PORT=8888 KG_PORT_RETRIES=0
-EXPOSE 8888
-CMD ["python", "-m", "kernel_gateway"]
-"""
-
 
 def test_images(client: Any) -> tuple[str, str]:
     """Names of the base image and the kernel image, which are made if they are not there."""
-    base, kernel = f"{BASE}:{_key(IN_BASE)}", f"{KERNEL}:{_key(IN_KERNEL)}"
+    base = f"{BASE}:{_key()}"
+    dockerfile = dockerfile_on(base)
+    kernel = f"{KERNEL}:{hashlib.sha256(dockerfile.encode()).hexdigest()[:16]}"
     present = {tag for image in client.images.list() for tag in image.tags}
+    for old in present - {base, kernel}:
+        if old.startswith((f"{BASE}:", f"{KERNEL}:")):
+            client.images.remove(old, force=True)
     if base not in present:
         _import_base(client, base)
     if kernel not in present:
-        _build_kernel(client, base, kernel)
+        client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=kernel, rm=True)
     return base, kernel
 
 
-def _key(packages: tuple[str, ...]) -> str:
+def dockerfile_on(base: str) -> str:
+    """The package's Dockerfile on another base."""
+    from smolagents.executors.remote.docker.image import shipped_dockerfile
+
+    text, replaced = re.subn(r"(?m)^FROM .*$", f"FROM {base}", shipped_dockerfile())
+    assert replaced == 1
+    return text
+
+
+def _key() -> str:
     content = [Path(__file__).read_text(), sys.version, platform.machine()]
-    content += [f"{found.name}=={found.version}" for found in _distributions(packages)]
+    content += [f"{found.name}=={found.version}" for found in _distributions(PACKAGES)]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
 
 
@@ -119,28 +122,11 @@ def _add_root(tar: tarfile.TarFile, scratch: Path) -> None:
     subprocess.run(["/sbin/ldconfig", "-r", str(root)], check=True)
     tar.add(root, arcname=".", filter=_as_root)
     tar.add(stdlib, arcname=f"usr/local/lib/{PYTHON}", filter=_stdlib_part)
-    _add_packages(tar, IN_BASE)
+    _add_packages(tar)
 
 
-def _build_kernel(client: Any, base: str, name: str) -> None:
-    site = io.BytesIO()
-    with tarfile.open(fileobj=site, mode="w") as tar:
-        _add_packages(tar, IN_KERNEL)
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        for file, data in (
-            ("Dockerfile", KERNEL_DOCKERFILE.format(base=base).encode()),
-            ("site.tar", site.getvalue()),
-        ):
-            entry = tarfile.TarInfo(file)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
-    context.seek(0)
-    client.images.build(fileobj=context, custom_context=True, tag=name, rm=True)
-
-
-def _add_packages(tar: tarfile.TarFile, packages: tuple[str, ...]) -> None:
-    for found in _distributions(packages):
+def _add_packages(tar: tarfile.TarFile) -> None:
+    for found in _distributions(PACKAGES):
         for file in found.files or ():
             path = Path(str(found.locate_file(file)))
             heavy_tests = found.name in ("numpy", "pandas") and "tests" in file.parts

@@ -197,6 +197,11 @@ class JupyterKernel:
         channels = self._channels
         if channels is not None:
             channels.abort()
+            if self._running.acquire(timeout=5.0):  # whoever ran a cell is on the way out
+                try:
+                    self._disconnect()
+                finally:
+                    self._running.release()
         if self._running.acquire(blocking=False):  # else the thread that reads disconnects
             self._disconnect()
             self._running.release()
