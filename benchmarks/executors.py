@@ -125,7 +125,7 @@ def main():
             print(f"{name}: not measured: {reason}", file=sys.stderr)
             continue
         start, line, tool = measure(backend)
-        lacks = "; ".join(sorted(backend.lacks)).replace("_", " ") or "–"
+        lacks = "; ".join(sorted(backend.lacks)).replace("_", " ") or "-"
         counts = {}
         for subject in results.get(name, {}).values():
             for outcome, count in subject.items():

@@ -40,6 +40,8 @@ def test_example_runs(
     import smolagents.models.default
 
     monkeypatch.chdir(tmp_path)
+    for folder in ("sales", "reports"):
+        (tmp_path / folder).mkdir()
     monkeypatch.setattr(smolagents.models.default, "default_model", Answering)
     for name in ("LlamaCppModel", "OpenAIModel", "InferenceClientModel"):
         monkeypatch.setattr(smolagents, name, Answering)
