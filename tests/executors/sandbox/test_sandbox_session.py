@@ -167,6 +167,20 @@ def test_a_work_dir_of_the_user_keeps_its_files(make, tmp_path):
     assert (tmp_path / "out.txt").read_text() == "given!"
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o777])
+def test_a_work_dir_of_the_user_stays_theirs(make, tmp_path, mode):
+    place = tmp_path / "work"
+    place.mkdir()
+    place.chmod(mode)
+    before = place.stat()
+    executor = make(work_dir=place)
+    executor("open('out.txt', 'w').write('x')")
+    executor.cleanup()
+    after = place.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+    assert (place / "out.txt").read_text() == "x"
+
+
 def test_readable_and_writable(make, tmp_path):
     read, write, other = (tmp_path / name for name in ("read", "write", "other"))
     for place in (read, write, other):

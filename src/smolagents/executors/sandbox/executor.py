@@ -124,7 +124,7 @@ class SandboxExecutor(RemotePythonExecutor):
         self._policy = Policy(
             readable=[*python_paths(self.authorized_imports), _WORKER_SOURCE, *self.readable],
             hidden=hidden_paths(self.authorized_imports),
-            writable=self.writable,
+            writable=changeable,
             work_dir=self.work_dir or "/nowhere",
             allow_network=allow_network,
             memory_mb=memory_mb,

@@ -77,7 +77,8 @@ def enter_private_root(
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             _set_attributes("." + real, flags)
     if disk_mb is None:
-        _bind(work_dir[1], work_place)
+        # Not what is mounted in it: the new root is.
+        _mount(f"/proc/self/fd/{work_dir[1]}", "." + work_place, None, _BIND)
         _set_attributes("." + work_place, flags)
     else:
         files = _OTHER_FILES + _FILES_PER_MB * disk_mb

@@ -56,7 +56,8 @@ def _paths(authorized: tuple[str, ...], search: tuple[str, ...]) -> tuple[tuple[
     packages = [path for path in map(os.path.abspath, packages) if os.path.exists(path)]
     hidden = [path for path in _package_directories(search) if path not in packages and _inside(path, readable)]
     # A package is found by listing the directory that it is in.
-    hidden += [path for path in map(os.path.dirname, packages) if path not in readable and path in search]
+    if "*" not in authorized:
+        hidden += [path for path in map(os.path.dirname, packages) if path not in readable and path in search]
     readable += [path for path in packages if path not in readable and _inside(path, hidden)]
     return tuple(readable), tuple(dict.fromkeys(hidden))
 
