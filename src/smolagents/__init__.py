@@ -35,12 +35,15 @@ if TYPE_CHECKING:
     from smolagents.executors.errors import InterpreterError, SessionLostError
     from smolagents.executors.local.evaluate import evaluate_python_code, fix_final_answer_code
     from smolagents.executors.local.executor import LocalPythonExecutor
+    from smolagents.executors.monty.executor import MontyExecutor
     from smolagents.executors.remote.base import RemotePythonExecutor
     from smolagents.executors.remote.blaxel import BlaxelExecutor
+    from smolagents.executors.remote.docker.executor import DockerExecutor
     from smolagents.executors.remote.e2b import E2BExecutor
     from smolagents.executors.remote.modal import ModalExecutor
     from smolagents.executors.sandbox.errors import SandboxUnavailableError
     from smolagents.executors.sandbox.executor import SandboxExecutor
+    from smolagents.executors.wasm.executor import WasmExecutor
     from smolagents.memory import (
         ActionStep,
         AgentMemory,
@@ -129,6 +132,7 @@ __all__ = [
     "ChatMessageToolCallFunction",
     "CodeAgent",
     "CodeOutput",
+    "DockerExecutor",
     "DuckDuckGoSearchTool",
     "E2BExecutor",
     "FinalAnswerPromptTemplate",
@@ -147,6 +151,7 @@ __all__ = [
     "ModalExecutor",
     "Model",
     "Monitor",
+    "MontyExecutor",
     "MultiStepAgent",
     "OpenAIModel",
     "OpenAIServerModel",
@@ -173,6 +178,7 @@ __all__ = [
     "ToolOutput",
     "UserInputTool",
     "VisitWebpageTool",
+    "WasmExecutor",
     "WebSearchTool",
     "WikipediaSearchTool",
     "agglomerate_stream_deltas",
@@ -230,6 +236,7 @@ __getattr__, __dir__ = lazy_exports(
         "ChatMessageToolCallFunction": "smolagents.types.messages",
         "CodeAgent": "smolagents.agents.code",
         "CodeOutput": "smolagents.executors.base",
+        "DockerExecutor": "smolagents.executors.remote.docker.executor",
         "DuckDuckGoSearchTool": "smolagents.tools.duckduckgo",
         "E2BExecutor": "smolagents.executors.remote.e2b",
         "FinalAnswerPromptTemplate": "smolagents.agents.templates",
@@ -248,6 +255,7 @@ __getattr__, __dir__ = lazy_exports(
         "ModalExecutor": "smolagents.executors.remote.modal",
         "Model": "smolagents.models.base",
         "Monitor": "smolagents.monitoring.monitor",
+        "MontyExecutor": "smolagents.executors.monty.executor",
         "MultiStepAgent": "smolagents.agents.base",
         "OpenAIModel": "smolagents.models.openai",
         "OpenAIServerModel": "smolagents.models.openai",
@@ -274,6 +282,7 @@ __getattr__, __dir__ = lazy_exports(
         "ToolOutput": "smolagents.agents.run",
         "UserInputTool": "smolagents.tools.user_input",
         "VisitWebpageTool": "smolagents.tools.visit_webpage",
+        "WasmExecutor": "smolagents.executors.wasm.executor",
         "WebSearchTool": "smolagents.tools.web_search",
         "WikipediaSearchTool": "smolagents.tools.wikipedia",
         "agglomerate_stream_deltas": "smolagents.types.messages",
