@@ -65,10 +65,9 @@ def test_stops_and_formats_are_sent(make, tiny_server):
 
 @both
 def test_stops_are_cut_here_for_models_that_do_not_take_them(make, tiny_server):
-    model = make(tiny_server)
+    model = make(tiny_server, facts={"accepts_stop": False})
     content = model.generate(user("hello")).content
     stop = next(letter for letter in content[3:] if letter.isascii())
-    model.model_id = "o3"
     expected = content[: content.index(stop)]
     assert model.generate(user("hello"), stop_sequences=[stop]).content == expected
     deltas = list(model.generate_stream(user("hello"), stop_sequences=[stop]))

@@ -207,6 +207,8 @@ class Model:
         custom_role_conversions: Mapping[Any, Any] | None = None,
         convert_images_to_image_urls: bool = False,
         tool_choice: Any = "required",
+        reasoning_replay: str | None = None,
+        provider: str | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
         """The parameters of a call in the form of OpenAI's chat API, which most providers share.
@@ -218,6 +220,7 @@ class Model:
             custom_role_conversions: Roles to replace beyond those of tool calls and responses.
             convert_images_to_image_urls: Give images as `image_url` parts.
             tool_choice: Sent with tools; None to send none.
+            reasoning_replay: As in `get_clean_message_list`, and so is `provider`.
 
         Raises:
             ValueError: there are no messages, or one is wrong.
@@ -230,6 +233,8 @@ class Model:
             role_conversions={**TOOL_ROLE_CONVERSIONS, **(custom_role_conversions or {})},
             convert_images_to_image_urls=convert_images_to_image_urls,
             flatten_messages_as_text=self.flatten_messages_as_text,
+            reasoning_replay=reasoning_replay,
+            provider=provider,
         )
         removed = {name for name, value in self.kwargs.items() if value is REMOVE_PARAMETER}
         if stop_sequences and self.supports_stop_parameter:

@@ -8,7 +8,7 @@ from typing import Any
 from smolagents.models.images import encode_image_base64, image_as_url
 from smolagents.types.messages import ChatMessage, MessageRole
 
-__all__ = ["TOOL_ROLE_CONVERSIONS", "get_clean_message_list"]
+__all__ = ["TOOL_ROLE_CONVERSIONS", "get_clean_message_list", "with_system_role"]
 
 TOOL_ROLE_CONVERSIONS: Mapping[MessageRole, MessageRole] = {
     MessageRole.TOOL_CALL: MessageRole.ASSISTANT,
@@ -24,6 +24,8 @@ def get_clean_message_list(
     role_conversions: Mapping[Any, Any] = {},
     convert_images_to_image_urls: bool = False,
     flatten_messages_as_text: bool = False,
+    reasoning_replay: str | None = None,
+    provider: str | None = None,
 ) -> list[dict[str, Any]]:
     """Turn a conversation into the dictionaries an API takes.
 
@@ -36,6 +38,8 @@ def get_clean_message_list(
         convert_images_to_image_urls: Give images as `{"type": "image_url", …}` parts, as OpenAI's API takes them;
             else as base64 text in their `image` parts.
         flatten_messages_as_text: Give every content as one text.
+        reasoning_replay: How to give what the assistant thought, as `ModelFacts.reasoning_replay` says it.
+        provider: Name of an API, whose `provider_items` are given as the list `provider_items` of assistant messages.
 
     Returns:
         One dictionary with `role` and `content` for each message that remains.
@@ -61,7 +65,48 @@ def get_clean_message_list(
         else:
             clean.append({"role": role, "content": content})
             previous = role
+        if (reasoning_replay is not None or provider is not None) and role == "assistant":
+            _replay(message, clean[-1], reasoning_replay, provider)
     return clean
+
+
+def with_system_role(messages: list[dict[str, Any]], role: str) -> list[dict[str, Any]]:
+    """Clean messages with another role for the system's, joined where two in a row then have the same."""
+    changed: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "system":
+            message = {**message, "role": role}  # noqa: PLW2901
+        if changed and changed[-1]["role"] == message["role"] == role:
+            content = changed[-1]["content"]
+            own = content if isinstance(content, str) else [dict(part) for part in content]
+            changed[-1] = {**changed[-1], "content": _joined(own, message["content"])}
+        else:
+            changed.append(message)
+    return changed
+
+
+def _replay(message: Any, clean: dict[str, Any], how: str | None, provider: str | None) -> None:
+    """Add to a clean assistant message what the provider wants back of the thought behind it."""
+    items = message.get("provider_items") or ()
+    if provider is not None:
+        own = [item["item"] for item in items if item.get("provider") == provider]
+        if own:
+            clean.setdefault("provider_items", []).extend(own)
+    if how == "reasoning_details":
+        details = [item["item"] for item in items if item.get("provider") == how]
+        if details:
+            clean.setdefault(how, []).extend(details)
+        return
+    thought = message.get("reasoning_content")
+    if not thought or how is None:
+        return
+    if how == "think_tags":
+        content, tagged = clean["content"], f"<think>\n{thought}\n</think>\n\n"
+        clean["content"] = (
+            tagged + content if isinstance(content, str) else [{"type": "text", "text": tagged}, *content]
+        )
+    else:
+        clean[how] = f"{clean[how]}\n{thought}" if how in clean else thought
 
 
 def _role_and_content(message: Any, position: int) -> tuple[str, Any]:

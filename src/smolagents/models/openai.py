@@ -23,7 +23,7 @@ class OpenAIModel(ChatCompletionsModel):
         api_key: The key; None for the environment variable `OPENAI_API_KEY`. A server on this machine needs none.
         organization: OpenAI organization; None for `OPENAI_ORG_ID`.
         project: OpenAI project; None for `OPENAI_PROJECT_ID`.
-        client_kwargs: Further arguments of the SDK's client, such as `{"timeout": 60, "max_retries": 5}`.
+        client_kwargs: Further arguments of the SDK's client, such as `{"timeout": 60}`.
         custom_role_conversions: Roles to replace, such as `{"system": "user"}`.
         flatten_messages_as_text: Send each content as one text, for servers that take no list of parts.
         **kwargs: Sent with every call, such as `temperature` or `max_completion_tokens`; and the arguments of
@@ -77,6 +77,7 @@ class OpenAIModel(ChatCompletionsModel):
             "api_key": self._api_key,
             "organization": self.organization,
             "project": self.project,
+            "max_retries": 0,  # calls are repeated here, and not twice over
             **self.client_kwargs,
         }
         if arguments["api_key"] is None and not os.environ.get("OPENAI_API_KEY"):

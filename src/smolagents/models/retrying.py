@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
+import math
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+
+from smolagents.models.failures import is_rate_limit_error
 
 __all__ = ["RateLimiter", "Retrying", "is_rate_limit_error"]
 
@@ -15,18 +19,6 @@ T = TypeVar("T")
 LoggerAndLevel = tuple[logging.Logger, int]
 _MAX_RETRY_AFTER = 300.0
 """Seconds; a server that asks for more is not waited for that long."""
-
-
-def is_rate_limit_error(exception: BaseException) -> bool:
-    """Whether a server refused the call because too many came: status 429, or words that say so."""
-    for holder in (exception, getattr(exception, "response", None)):
-        if getattr(holder, "status_code", None) == 429 or getattr(holder, "status", None) == 429:
-            return True
-    message = str(exception).lower()
-    return any(
-        words in message
-        for words in ("429", "rate limit", "rate_limit", "ratelimit", "too many requests", "throttlingexception")
-    )
 
 
 class RateLimiter:
@@ -44,31 +36,51 @@ class RateLimiter:
             raise ValueError(f"requests_per_minute is {requests_per_minute}; give a positive number, or None")
         self._interval = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._next = 0.0
+        self._given_back: list[float] = []
         self._lock = threading.Lock()
 
-    def _reserve(self) -> float:
-        """Take the next free slot and return the seconds until it."""
-        if not self._interval:
-            return 0.0
+    def _reserve(self) -> tuple[float, float]:
+        """Take the next free slot; its time, and the seconds until it."""
         with self._lock:
             now = time.monotonic()
+            while self._given_back:
+                slot = heapq.heappop(self._given_back)
+                if slot >= now:
+                    return slot, slot - now
             slot = max(now, self._next)
             self._next = slot + self._interval
-            return slot - now
+            return slot, slot - now
+
+    def _give_back(self, slot: float) -> None:
+        """A caller who was cancelled while it waited needs its slot no more."""
+        with self._lock:
+            heapq.heappush(self._given_back, slot)
 
     def throttle(self) -> None:
         """Wait until the next call may be made."""
-        seconds = self._reserve()
+        if not self._interval:
+            return
+        slot, seconds = self._reserve()
         if seconds > 0:
-            time.sleep(seconds)
+            try:
+                time.sleep(seconds)
+            except BaseException:
+                self._give_back(slot)
+                raise
 
     async def athrottle(self) -> None:
         """Wait until the next call may be made, without blocking the event loop."""
-        seconds = self._reserve()
+        if not self._interval:
+            return
+        slot, seconds = self._reserve()
         if seconds > 0:
             import asyncio
 
-            await asyncio.sleep(seconds)
+            try:
+                await asyncio.sleep(seconds)
+            except BaseException:
+                self._give_back(slot)
+                raise
 
 
 class Retrying:
@@ -158,8 +170,26 @@ class Retrying:
 
 
 def _retry_after(error: BaseException) -> float:
-    headers = getattr(getattr(error, "response", None), "headers", None)
+    """Seconds that the server asks for: `retry-after-ms`, or `retry-after` as seconds or as an HTTP date (RFC 9110)."""
+    response = getattr(error, "response", None)
+    headers: Any = getattr(response, "headers", None)
+    if headers is None and isinstance(response, dict):  # boto3's
+        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders")
     try:
-        return min(float(headers.get("retry-after", 0)), _MAX_RETRY_AFTER) if headers is not None else 0.0
+        milliseconds, asked = headers.get("retry-after-ms"), headers.get("retry-after")
+    except AttributeError:
+        return 0.0
+    try:
+        seconds = float(milliseconds) / 1000 if milliseconds else float(asked or 0)
     except (TypeError, ValueError):
+        seconds = _seconds_until(asked)
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER) if math.isfinite(seconds) else 0.0
+
+
+def _seconds_until(date: Any) -> float:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(str(date)).timestamp() - time.time()
+    except (TypeError, ValueError, IndexError, OverflowError):
         return 0.0

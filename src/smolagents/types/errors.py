@@ -82,6 +82,12 @@ class AgentMaxStepsError(AgentError):
 class AgentGenerationError(AgentError):
     """The model could not answer."""
 
+    kind: str | None = None
+    """What failed, for callers that act on it: "rate_limit", "quota", "server_error", "timeout", "connection",
+    "unreachable", "conflict", "bad_request", "authentication", "permission" or "not_found"; None if it is not known."""
+    status: int | None = None
+    """HTTP status of the provider's answer, where there was one."""
+
 
 class AgentInterruptedError(AgentError):
     """The run was interrupted by its user."""

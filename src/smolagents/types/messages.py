@@ -81,7 +81,17 @@ class ChatMessage:
     reasoning_content: str | None = None
     """What the model thought before it answered, where the provider returns it apart from the answer."""
     finish_reason: str | None = None
-    """Why the model stopped, in the provider's word: "stop", "length", "tool_calls"…"""
+    """Why the model stopped: "stop", "length" (it was cut), "tool_calls", "content_filter", or the provider's own word."""
+    provider_items: list[dict[str, Any]] | None = None
+    """What a provider wants back, unread and unchanged, when the conversation goes on: signed thinking blocks,
+    encrypted reasoning.
+
+    Each is `{"provider": <name of the API>, "item": <the provider's own JSON object>}`. The names are the models':
+    "anthropic", "bedrock", "openai-responses", "reasoning_details"… A model that reads a conversation takes the items
+    of its own API from assistant messages and leaves all others alone, so a conversation can go on with another
+    provider. They are plain data: memory keeps them with the step, and `dict()` and `from_dict()` carry them."""
+    model_id: str | None = None
+    """The model that answered, by its name at the provider; None for messages that no model wrote, or if unknown."""
 
     def __post_init__(self) -> None:
         if type(self.role) is not MessageRole:
@@ -128,6 +138,8 @@ class ChatMessage:
             token_usage=token_usage,
             reasoning_content=data.get("reasoning_content"),
             finish_reason=data.get("finish_reason"),
+            provider_items=data.get("provider_items"),
+            model_id=data.get("model_id"),
         )
 
     def dict(self) -> dict[str, Any]:
@@ -138,7 +150,7 @@ class ChatMessage:
             "tool_calls": None if self.tool_calls is None else [asdict(call) for call in self.tool_calls],
             "token_usage": None if self.token_usage is None else self.token_usage.dict(),
         }
-        for name in ("reasoning_content", "finish_reason"):
+        for name in ("reasoning_content", "finish_reason", "provider_items", "model_id"):
             value = getattr(self, name)
             if value is not None:
                 data[name] = value
@@ -209,13 +221,15 @@ class ChatMessageToolCallStreamDelta:
 
 @dataclass
 class ChatMessageStreamDelta:
-    """A piece of a message in a stream. `token_usage` counts the whole call and comes once."""
+    """A piece of a message in a stream. `token_usage` counts the whole call and comes once; `provider_items` are whole."""
 
     content: str | None = None
     tool_calls: list[ChatMessageToolCallStreamDelta] | None = None
     token_usage: TokenUsage | None = None
     reasoning_content: str | None = None
     finish_reason: str | None = None
+    provider_items: list[dict[str, Any]] | None = None
+    model_id: str | None = None
 
 
 def agglomerate_stream_deltas(
@@ -240,6 +254,8 @@ def agglomerate_stream_deltas(
     last_index = -1
     usage: TokenUsage | None = None
     finish_reason: str | None = None
+    items: list[dict[str, Any]] = []
+    model_id: str | None = None
     for delta in stream_deltas:
         if delta.content:
             content.append(delta.content)
@@ -247,6 +263,10 @@ def agglomerate_stream_deltas(
             reasoning.append(delta.reasoning_content)
         if delta.finish_reason:
             finish_reason = delta.finish_reason
+        if delta.provider_items:
+            items += delta.provider_items
+        if delta.model_id:
+            model_id = delta.model_id
         if delta.token_usage is not None and (usage is None or delta.token_usage.total_tokens >= usage.total_tokens):
             usage = delta.token_usage
         for piece in delta.tool_calls or ():
@@ -262,6 +282,8 @@ def agglomerate_stream_deltas(
         token_usage=usage,
         reasoning_content="".join(reasoning) or None,
         finish_reason=finish_reason,
+        provider_items=items or None,
+        model_id=model_id,
     )
 
 

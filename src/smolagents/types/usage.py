@@ -25,6 +25,8 @@ class TokenUsage:
     """Part of `input_tokens` that the provider wrote to its prompt cache."""
     reasoning_tokens: int | None = field(default=None, kw_only=True)
     """Part of `output_tokens` that the model spent on reasoning."""
+    cost: float | None = field(default=None, kw_only=True)
+    """Price in US dollars; None where it is not known, and in a sum of which one part is not known."""
 
     def __post_init__(self) -> None:
         self.total_tokens = self.input_tokens + self.output_tokens
@@ -36,6 +38,7 @@ class TokenUsage:
             cached_input_tokens=_add(self.cached_input_tokens, other.cached_input_tokens),
             cache_write_tokens=_add(self.cache_write_tokens, other.cache_write_tokens),
             reasoning_tokens=_add(self.reasoning_tokens, other.reasoning_tokens),
+            cost=_sum_of_costs(self, other),
         )
 
     def dict(self) -> dict[str, Any]:
@@ -45,7 +48,7 @@ class TokenUsage:
             "output_tokens": self.output_tokens,
             "total_tokens": self.total_tokens,
         }
-        for name in ("cached_input_tokens", "cache_write_tokens", "reasoning_tokens"):
+        for name in ("cached_input_tokens", "cache_write_tokens", "reasoning_tokens", "cost"):
             value = getattr(self, name)
             if value is not None:
                 data[name] = value
@@ -56,6 +59,13 @@ def _add(a: int | None, b: int | None) -> int | None:
     if a is None:
         return b
     return a if b is None else a + b
+
+
+def _sum_of_costs(a: TokenUsage, b: TokenUsage) -> float | None:
+    costs = [usage.cost if usage.total_tokens or usage.cost is not None else 0.0 for usage in (a, b)]
+    if costs[0] is None or costs[1] is None or (a.cost is None and b.cost is None):
+        return None
+    return costs[0] + costs[1]
 
 
 @dataclass
