@@ -13,10 +13,9 @@ from smolagents.executors.worker.turns import pack, unpack
 
 __all__ = ["CellConnection"]
 
-_TURN_SECONDS = 5.0
-"""Longest that one cell waits for the code, when the kernel can be interrupted; ..."""
-_TURN_SECONDS_WITHOUT_INTERRUPT = 1.0
-"""... and when it cannot: an interruption then goes with the next cell."""
+_TURN_SECONDS = 0.5
+"""Longest that one cell waits for the code. An interruption goes with the next cell: a kernel's own interrupts are lost
+when they come just before or after a cell, and then the reply of the cell may be lost too."""
 _OVERDUE_SECONDS = 15.0
 """A cell that has not returned so long after its time: the code holds the interpreter, or the kernel is dead."""
 
@@ -28,7 +27,6 @@ class CellConnection(Connection):
         run_cell: `run_cell(source, timeout)` runs source in the kernel's `__main__` and returns what it printed.
             After `timeout` seconds it takes the kernel for dead. It raises `WorkerLostError` for that, and whenever
             the kernel is gone.
-        interrupt: Raises KeyboardInterrupt in the running cell, if the service can do that.
         close: Ends the kernel.
     """
 
@@ -36,16 +34,13 @@ class CellConnection(Connection):
         self,
         run_cell: Callable[[str, float], str],
         *,
-        interrupt: Callable[[], None] | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
         self._run_cell = run_cell
-        self._interrupt = interrupt
         self._close = close
         self._mark = f"<<{secrets.token_hex(8)}>>"
         self._word: str | None = None
         self._interrupt_next = False
-        self._in_cell = False
         self._closed = False
         self._started = False
 
@@ -55,14 +50,14 @@ class CellConnection(Connection):
     def receive(self, timeout: float | None) -> str | None:
         if not self._started:
             self._start()
-        longest = _TURN_SECONDS if self._interrupt is not None else _TURN_SECONDS_WITHOUT_INTERRUPT
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            wait = longest if deadline is None else max(min(longest, deadline - time.monotonic()), 0.0)
+            wait = _TURN_SECONDS if deadline is None else max(min(_TURN_SECONDS, deadline - time.monotonic()), 0.0)
             interrupt, self._interrupt_next = self._interrupt_next, False
             word, self._word = self._word, None
             reply = self._turn(f"__smolagents__.turn({self._mark!r}, {wait:.3f}, {word!r}, {interrupt})", wait)
             if reply is not None:
+                self._interrupt_next = False  # what the code wants next it asks the host, which knows
                 return reply
             if deadline is not None and time.monotonic() >= deadline:
                 return None
@@ -80,15 +75,12 @@ class CellConnection(Connection):
     def _cell(self, source: str, timeout: float) -> str:
         if self._closed:
             raise WorkerLostError("it was closed")
-        self._in_cell = True
         try:
             printed = self._run_cell(source, timeout)
         except WorkerLostError:
             if self._closed:
                 raise WorkerLostError("it was stopped, and did not stop by itself") from None
             raise
-        finally:
-            self._in_cell = False
         if self._mark not in printed:
             tail = printed.strip()[-500:]
             raise WorkerLostError(f"the kernel did not do what it was asked{': ' + tail if tail else ''}")
@@ -109,10 +101,7 @@ class CellConnection(Connection):
             raise WorkerLostError(f"it said something that is no message ({error})") from None
 
     def interrupt(self) -> None:
-        if self._interrupt is not None and self._in_cell:
-            self._interrupt()
-        if self._interrupt is None or not self._in_cell:  # there is no cell to interrupt: the next one does it
-            self._interrupt_next = True
+        self._interrupt_next = True
 
     def close(self) -> None:
         if not self._closed:

@@ -98,7 +98,7 @@ class ModalExecutor(RemotePythonExecutor):
             sandbox.terminate()
 
         self._sandbox = sandbox
-        return CellConnection(run_cell, interrupt=kernel.interrupt, close=Ending(self, end))
+        return CellConnection(run_cell, close=Ending(self, end))
 
     @property
     def sandbox(self) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+import contextlib
 import queue
 import sys
 import threading
@@ -66,6 +67,9 @@ class Turns:
         self._out: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._worker = Worker(self._exchange, namespace, redirect=False)
         self._streams = (sys.stdout, sys.stderr)
+        self._lock = threading.Lock()
+        self._interruptible = False
+        self._interrupted = False
         self._thread = threading.Thread(target=self._serve, name="smolagents-code", daemon=True)
         self._thread.start()
         _make_sleep_interruptible(self._thread)
@@ -76,23 +80,39 @@ class Turns:
 
     def _serve(self) -> None:
         while True:
+            message = self._in.get()
+            reply = _INTERRUPTED
+            self._interrupted = False
+            self._interruptible = True
             try:
-                message = self._in.get()
-            except KeyboardInterrupt:
-                continue
-            try:
-                reply = self._worker.handle(message)
-            except KeyboardInterrupt:
-                reply = _INTERRUPTED
+                try:
+                    reply = self._worker.handle(message)
+                finally:
+                    self._end_interruptions()
+            except KeyboardInterrupt:  # it may come late: in the line above, or where the code had been left
+                self._end_interruptions()
             self._out.put(reply)
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the code, if it runs."""
+        with self._lock:
+            if not self._interruptible or self._interrupted or not self._worker.running:
+                return
+            if not self._worker.defer_interrupt():
+                self._interrupted = True  # once is enough: what cleans up after it must not be interrupted too
+                self._raise_in_code(KeyboardInterrupt)
+
+    def _end_interruptions(self) -> None:
+        """From here on nothing is raised in the thread of the code."""
+        with self._lock:
+            self._interruptible = False
+            self._raise_in_code(None)
+
+    def _raise_in_code(self, kind: type[BaseException] | None) -> None:
         import ctypes
 
-        if self._worker.running and not self._worker.defer_interrupt():
-            thread = ctypes.c_ulong(self._thread.ident or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(KeyboardInterrupt))
+        thread = ctypes.c_ulong(self._thread.ident or 0)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None if kind is None else ctypes.py_object(kind))
 
     def turn(self, mark: str, wait: float, word: str | None = None, interrupt: bool = False) -> None:
         """One turn, called by a cell. Prints the next message of the session between two marks.
@@ -112,15 +132,11 @@ class Turns:
         sys.stdout = sys.stderr = output
         if word is not None:
             self._in.put(unpack(word, sys.maxsize))
-        reply = ""
-        try:
-            if interrupt:
-                self.interrupt()
-            reply = self._out.get(timeout=wait)
-        except queue.Empty:
-            pass
-        except KeyboardInterrupt:
+        if interrupt:
             self.interrupt()
+        reply = ""
+        with contextlib.suppress(queue.Empty):
+            reply = self._out.get(timeout=wait)
         if reply and not self._worker.busy:
             sys.stdout, sys.stderr = self._streams
         builtins.print(f"\n{mark}{pack(reply) if reply else ''}{mark}", file=self._streams[0], flush=True)

@@ -142,7 +142,7 @@ class DockerExecutor(RemotePythonExecutor):
             shared.acquire()
             self._ending = Ending(self, shared.release)
         kernel = self._kernel = shared.start_kernel()
-        return CellConnection(_cells_of(kernel), interrupt=kernel.interrupt, close=kernel.close)
+        return CellConnection(_cells_of(kernel), close=kernel.close)
 
     def session(self) -> DockerExecutor:
         """Another executor with the same settings: a kernel of its own in the same container."""
