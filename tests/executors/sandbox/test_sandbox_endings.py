@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import struct
 import threading
@@ -62,6 +63,24 @@ def test_memory_filled_to_the_last_byte(make, piece):
     if not isinstance(caught.value, SessionLostError):
         executor("del kept")
         assert executor("x").output == 5
+
+
+def test_memory_filled_by_code_that_then_has_something_to_finish(make):
+    # Beyond the first 256 instructions of a function, CPython needs memory to find a handler.
+    padding = "    x = 1\n" * 300
+    executor = make(memory_mb=64, timeout_seconds=2)
+    executor("kept = []\nnumber = 0")
+    try:
+        resource.prlimit(executor._session.connection.pid, resource.RLIMIT_DATA)
+    except PermissionError:
+        pytest.skip("a root without CAP_SYS_RESOURCE cannot help the worker, which is another user")
+    code = f"def fill():\n    global number\n{padding}    try:\n        while True:\n            number += 1\n"
+    code += "            kept.append(([0], number))\n    finally:\n        x = 2\nfill()"
+    with pytest.raises(InterpreterError) as caught:
+        executor(code)
+    assert not isinstance(caught.value, SessionLostError)
+    executor("kept.clear()")
+    assert executor("number > 1000").output is True
 
 
 def test_a_message_too_large_for_the_memory(make):

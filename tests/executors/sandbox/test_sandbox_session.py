@@ -6,10 +6,13 @@ import asyncio
 import copy
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
+from sandbox_hosts import eventually
 
 from smolagents.executors.base import CodeOutput
 from smolagents.executors.errors import (
@@ -18,6 +21,7 @@ from smolagents.executors.errors import (
     ImportNotAuthorizedError,
     InterpreterError,
 )
+from smolagents.executors.sandbox import SandboxUnavailableError
 
 
 def test_variables_stay_from_step_to_step(make):
@@ -370,3 +374,58 @@ def test_construction_starts_nothing(make):
     executors = [make() for _ in range(20)]
     assert time.monotonic() - started < 1
     assert all(executor._session is None for executor in executors)
+
+
+# Where there is no sandbox
+
+
+def test_another_platform_is_told_what_else_there_is():
+    program = """
+import sys
+sys.platform = "win32"
+sys.modules["resource"] = sys.modules["fcntl"] = None
+from smolagents.executors.sandbox import SandboxExecutor
+try:
+    SandboxExecutor()
+except RuntimeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "no sandbox on win32" in done.stdout
+    for choice in ("monty", "docker", "wasm", "e2b", "modal", "blaxel"):
+        assert choice in done.stdout
+
+
+@pytest.fixture
+def lacks_landlock(monkeypatch):
+    from smolagents.executors.sandbox import confine
+    from smolagents.executors.sandbox.confine import Gap, Support
+
+    gap = Gap("landlock", "the kernel has no Landlock", "use Linux 5.13 or newer")
+    support = Support(system="linux", landlock=0, seccomp=True, namespaces=True, missing=[gap], reduced=[])
+    monkeypatch.setattr(confine, "probe", lambda: support)
+
+
+def test_a_missing_protection_is_named_with_its_opt_out(make, lacks_landlock):
+    with pytest.raises(SandboxUnavailableError) as caught:
+        make()
+    for part in ("landlock: the kernel has no Landlock", "Linux 5.13", "allow_missing=['landlock']", "docker"):
+        assert part in str(caught.value)
+
+
+def test_opting_out_of_a_missing_protection(make, lacks_landlock):
+    executor = make(allow_missing=["landlock"])
+    assert executor("6 * 7").output == 42
+    assert "Landlock" not in executor.describe()
+
+
+def test_an_opt_out_that_is_not_needed_changes_nothing(make):
+    assert "Landlock" in make(allow_missing=["landlock", "seccomp"]).describe()
+
+
+def test_memory_for_less_than_what_was_imported_in_advance(make):
+    executor = make(["numpy", "pandas", "sys"])
+    loaded = "import sys\n'pandas' in sys.modules"
+    assert eventually(lambda: executor.session()(loaded).output)
+    small = make(["numpy", "pandas", "sys"], memory_mb=32)
+    assert small(loaded).output is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -218,6 +219,10 @@ class SandboxConnection(Connection):
         with self._signals:
             if not self._closed and self.pid:
                 self._interrupted = True
+                with suppress(OSError, ValueError):
+                    # Where memory has run out to the last byte, CPython may try for ever to get some for an exception.
+                    _, most = resource.prlimit(self.pid, resource.RLIMIT_DATA)
+                    resource.prlimit(self.pid, resource.RLIMIT_DATA, (most, most))
                 os.kill(self.pid, signal.SIGINT)
 
     def close(self) -> None:
@@ -235,6 +240,7 @@ class SandboxConnection(Connection):
             if self._io.acquire(timeout=END_SECONDS):
                 self._io.release()
                 self._let_go()
+            self._server.sessions.discard(self)
             if self._owns_server:
                 self._server.close()
 

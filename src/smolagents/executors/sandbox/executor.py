@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 from smolagents.executors.local import BASE_BUILTIN_MODULES, MAX_EXECUTION_TIME_SECONDS
 from smolagents.executors.remote.base import RemotePythonExecutor
 from smolagents.executors.remote.connection import Connection
-from smolagents.executors.sandbox.confine import OPT_OUTS, Policy, describe, hidden_paths, probe, python_paths
 from smolagents.executors.sandbox.errors import SandboxUnavailableError
 from smolagents.executors.sandbox.paths import (
     IMPORT_PATH,
@@ -102,6 +101,10 @@ class SandboxExecutor(RemotePythonExecutor):
                 f"additional_authorized_imports must be a list of module names, not the string "
                 f"{additional_authorized_imports!r}: write [{additional_authorized_imports!r}]."
             )
+        if sys.platform != "linux":
+            raise SandboxUnavailableError(f"There is no sandbox on {sys.platform}: it needs Linux. {_OTHERS}")
+        from smolagents.executors.sandbox.confine import Policy, hidden_paths, python_paths
+
         self.additional_authorized_imports = list(additional_authorized_imports)
         super().__init__(
             self.additional_authorized_imports,
@@ -178,13 +181,18 @@ class SandboxExecutor(RemotePythonExecutor):
             (later if any(is_under(entry, each) for each in changeable) else path).append(entry)
         policy = self._policy.to_dict()
         del policy["work_dir"]
+        preloads = self._preloads()
         problem: Exception | None = None
         for _ in range(_ATTEMPTS):
-            server = server_for(path, self._preloads()) if self.fork_server else single_server(path)
+            server = server_for(path, preloads) if self.fork_server else single_server(path)
             try:
                 return SandboxConnection(server, policy, self.work_dir, path=later, owns_server=not self.fork_server)
             except ConnectionError as error:
                 problem = error
+            except SandboxUnavailableError as error:
+                if not preloads:
+                    raise
+                problem, preloads = error, []  # what they take of the memory may be more than the limit
         raise SandboxUnavailableError(f"No worker could be started: {problem}.") from problem
 
     def _preloads(self) -> list[str]:
@@ -194,6 +202,7 @@ class SandboxExecutor(RemotePythonExecutor):
 
     def describe(self) -> str:
         """What confines the code, in one line. Starts the worker if there is none yet."""
+        from smolagents.executors.sandbox.confine import describe
         from smolagents.executors.sandbox.connection import SandboxConnection
 
         with self._lock:
@@ -231,6 +240,8 @@ class SandboxExecutor(RemotePythonExecutor):
 
 
 def _opt_outs(names: Iterable[str]) -> list[str]:
+    from smolagents.executors.sandbox.confine import OPT_OUTS
+
     known = (*OPT_OUTS, IMPORT_PATH)
     found = [names] if isinstance(names, str) else list(names)
     for name in found:
@@ -241,6 +252,8 @@ def _opt_outs(names: Iterable[str]) -> list[str]:
 
 def _unconfined(allow_missing: Sequence[str]) -> list[str]:
     """Protections to leave out: those that are allowed to be missing, and are."""
+    from smolagents.executors.sandbox.confine import OPT_OUTS, probe
+
     support = probe()
     gaps = support.missing_for(tuple(allow_missing))
     if any(gap.protection not in OPT_OUTS for gap in gaps):

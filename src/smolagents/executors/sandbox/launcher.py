@@ -23,6 +23,7 @@ _BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap
 _MOST_SERVERS = 4
 """Fork servers with packages that are kept; of more, the one that was unused for longest is ended."""
 _END_SECONDS = 5.0
+_STALL_SECONDS = 60.0
 _EXPLAIN_SECONDS = 0.5
 """Seconds between the end of a lease and the end of the fork server, if that is the reason."""
 _ONE_THREAD = ("OPENBLAS", "OMP", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM", "RAYON")
@@ -110,6 +111,7 @@ class ForkServer:
             raise SandboxUnavailableError(f"No process of {sys.executable!r} could be started: {error}.") from error
         finally:
             theirs.close()
+        ours.settimeout(_STALL_SECONDS)
         self._control = ours
 
     @property

@@ -9,6 +9,7 @@ __all__ = ["apply", "limit_threads", "memory_used", "threads_of_user"]
 
 _MB = 1 << 20
 _RESERVED_MB = 512
+_ROOM_TO_END_MB = 16
 _SIGNALS_PENDING = 256
 
 
@@ -46,7 +47,8 @@ def apply(
             raise ValueError(
                 f"memory_mb={memory_mb} is less than the {data // _MB + 1} MB that the worker has before any code runs; raise it"
             )
-        _set(resource.RLIMIT_DATA, memory_mb * _MB)
+        # The host may add the rest, for an interpreter that needs some memory to say that there is none.
+        _set(resource.RLIMIT_DATA, memory_mb * _MB, (memory_mb + _ROOM_TO_END_MB) * _MB)
         _set(resource.RLIMIT_AS, total + (memory_mb + _RESERVED_MB) * _MB)
         applied.append("memory")
     if cpu_seconds is not None:
