@@ -42,7 +42,7 @@ def confine(policy: Policy) -> list[str]:
 
     Returns:
         `list[str]`: What holds now, of: `landlock` (files), `landlock_network` (no TCP), `landlock_scope` (no signals to and no
-        abstract sockets of others), `seccomp`, `capabilities` (none left), `own_user` (not root any more), `user_namespace`,
+        abstract sockets of others), `seccomp`, `capabilities` (none left), `own_user` (instead of root, a user that owns nothing), `user_namespace`,
         `mount_namespace`, `network_namespace`, `ipc_namespace`, `uts_namespace`, `private_root` (paths outside do not exist),
         `disk` (the work directory has a size), `memory`, `cpu`, `files` (open descriptors), `file_size`, `threads`,
         `die_with_parent`.
@@ -63,8 +63,8 @@ def prepare(policy: Policy) -> None:
     """Do what `confine` can do beforehand. For a process that forks workers with policies that differ only in their paths and
     limits: `confine` is then quicker in them."""
     version = landlock.version() if "landlock" not in policy.unconfined else 0
-    for private_root in (True, False):
-        seccomp.program(1, _features(policy, private_root, version))
+    for private_root, owns_nothing in ((True, True), (False, True), (False, False)):
+        seccomp.program(1, _features(policy, private_root, owns_nothing, version))
     for path in (*policy.readable, *policy.hidden, *policy.writable, *_READABLE_DEVICES, _NULL):
         mounts.resolve(path)
 
@@ -76,6 +76,7 @@ class _Confinement:
         self.policy = policy
         self.descriptors = descriptors
         self.applied: list[str] = []
+        self.files_as_root = False
         self.parent = os.getppid()
         _check_single_thread()
         self.memory_used = limits.memory_used()
@@ -85,8 +86,9 @@ class _Confinement:
             raise ConfinementError("seccomp", "the kernel has no seccomp filters, or the container refuses them")
 
         self.uid, self.gid = os.geteuid(), os.getegid()
+        self.is_root = self.uid == 0
         self.change_user = (
-            self.uid == 0
+            self.is_root
             and self._has(privileges.CAP_SETUID, privileges.CAP_SETGID)
             and "own_user" not in policy.unconfined
         )
@@ -96,21 +98,21 @@ class _Confinement:
 
     def apply(self) -> list[str]:
         _die_first_when_memory_is_short()
-        counted = limits.threads_of_user(self.uid) if _kernel() < _COUNTS_BY_NAMESPACE and self.uid else None
+        counted = None if _kernel() >= _COUNTS_BY_NAMESPACE or self.is_root else limits.threads_of_user(self.uid)
         self._enter_namespaces()
         other_threads = self._other_threads(counted)
         self._open_places()
         self._enter_private_root()
         ruleset = self._landlock_rules()
-        files_as_root = self.change_user and not self._reachable_without_root()
-        self._take_work_dir(files_as_root)
+        self.files_as_root = self.change_user and self._needs_root_for_files()
+        self._take_work_dir()
         _close(self.descriptors)
         self._limit(other_threads)
 
         privileges.lock_capabilities()
         if self.change_user:
-            privileges.become(self.uid, self.gid, files_as=0 if files_as_root else None)
-            if not files_as_root:
+            privileges.become(self.uid, self.gid, files_as=0 if self.files_as_root else None)
+            if not self.files_as_root:
                 self.applied.append("own_user")
         privileges.drop_capabilities()
         privileges.forbid_new_privileges()
@@ -225,7 +227,7 @@ class _Confinement:
         """How many threads the kernel counts with this process's, None if it does not count them."""
         if self.change_user:
             return 0
-        if self.uid == 0 or (os.getuid() == namespaces.NOBODY and "user_namespace" in self.applied):
+        if self.is_root:
             return None  # the kernel exempts root from this limit
         if counted is not None:
             return counted
@@ -233,24 +235,30 @@ class _Confinement:
             return 0
         return limits.threads_of_user(os.getuid())
 
-    def _reachable_without_root(self) -> bool:
-        """Whether another user than root can use what the policy names."""
-        for places, needed in ((self.readable, 0o4), (self.writable, 0o6)):
-            for path, descriptor in places:
-                status = os.fstat(descriptor)
-                bits = needed | (1 if stat.S_ISDIR(status.st_mode) else 0)
-                if status.st_mode & bits != bits:
-                    return False
-                if "private_root" not in self.applied and not _parents_are_open(path):
-                    return False
-        return "private_root" in self.applied or _parents_are_open(self.policy.work_dir)
+    def _needs_root_for_files(self) -> bool:
+        """Whether files are to be opened as root, who named them, rather than as a user that owns nothing.
 
-    def _take_work_dir(self, files_as_root: bool) -> None:
+        So it is where the code is to write into directories that stay: what it makes there belongs to root then, as what root
+        makes does. And where something that the policy names can be read by root only.
+        """
+        policy = self.policy
+        if policy.writable or policy.max_disk_mb is None:
+            return True
+        private_root = "private_root" in self.applied
+        for path, descriptor in self.readable:
+            status = os.fstat(descriptor)
+            bits = 0o5 if stat.S_ISDIR(status.st_mode) else 0o4
+            if status.st_mode & bits != bits or not (private_root or _parents_are_open(path)):
+                return True
+        return not (private_root or _parents_are_open(policy.work_dir))
+
+    def _take_work_dir(self) -> None:
         os.chdir(self.policy.work_dir)
-        if self.change_user and not files_as_root:
+        if self.change_user and self.files_as_root:
+            if "disk" in self.applied:
+                os.chown(".", 0, 0)
+        elif self.change_user:
             os.chown(".", self.uid, self.gid)
-        elif files_as_root and "disk" in self.applied:
-            os.chown(".", 0, 0)
 
     def _limit(self, other_threads: int | None) -> None:
         policy = self.policy
@@ -271,9 +279,10 @@ class _Confinement:
     def _filter_system_calls(self) -> None:
         if "seccomp" in self.policy.unconfined:
             return
-        program = seccomp.program(
-            os.getpid(), _features(self.policy, "private_root" in self.applied, self.landlock_version)
-        )
+        private_root = "private_root" in self.applied
+        owns_nothing = private_root or "own_user" in self.applied
+        features = _features(self.policy, private_root, owns_nothing, self.landlock_version)
+        program = seccomp.program(os.getpid(), features)
         try:
             seccomp.install(program)
         except OSError as error:
@@ -281,9 +290,10 @@ class _Confinement:
         self.applied.append("seccomp")
 
 
-def _features(policy: Policy, private_root: bool, landlock_version: int) -> seccomp.Features:
+def _features(policy: Policy, private_root: bool, owns_nothing: bool, landlock_version: int) -> seccomp.Features:
+    """What the filter depends on. `owns_nothing`: files outside cannot be changed anyway."""
     truncate = private_root or landlock_version >= 3
-    return policy.allow_network, policy.executable_memory, private_root, truncate
+    return policy.allow_network, policy.executable_memory, owns_nothing, truncate
 
 
 def _beneath(path: str, hidden: list[str]) -> list[str]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from .system import Architecture
 
-__all__ = ["ALLOW", "EPERM", "Alternatives", "Test", "build_rules"]
+__all__ = ["ALLOW", "EPERM", "IGNORE", "Alternatives", "Test", "build_rules"]
 
 EPERM = 1
 _ENOSYS = 38
 _EOPNOTSUPP = 95
 
 ALLOW = 0
+IGNORE = -1
+"""The call does nothing and returns as if it had."""
 
 Test = tuple[int, str, tuple[int, ...]]
 """(argument, kind, values). Kinds: `in` one of the values; `clear` no bit of the value is set; `any` some bit of the value is
@@ -32,13 +34,14 @@ _FILES = """
     eventfd eventfd2 timerfd_create timerfd_settime timerfd_gettime
 """
 _PROCESS = """
-    munmap mremap madvise brk msync membarrier set_tid_address set_robust_list futex futex_waitv rseq
+    munmap mremap madvise brk msync set_tid_address set_robust_list rseq
     sched_yield sched_getaffinity sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min
     gettid getpid getppid getuid geteuid getgid getegid getresuid getresgid getgroups getpgrp exit exit_group
     restart_syscall wait4 waitid nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times getrusage
     getrandom uname sysinfo getcpu getrlimit rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait
     rt_sigsuspend sigaltstack alarm setitimer getitimer pause getsockname getpeername getsockopt shutdown recvfrom
 """
+_TIMES = "utime utimes futimesat utimensat"
 _NETWORK = "connect bind listen accept accept4 sendto sendmsg recvmsg sendmmsg recvmmsg"
 # Copying a file asks for these and goes on without them if they are not supported; a refusal would end the copy.
 _EXTENDED_ATTRIBUTES = """
@@ -57,17 +60,21 @@ _CLONE_REFUSED = (
     0x00002000 | 0x00004000 | 0x00008000 | 0x00800000 | 0x00001000
     | 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000 | 0x00000080
 )  # fmt: skip
-# F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_*LK*, F_DUPFD_CLOEXEC, F_*ETPIPE_SZ.
+# F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_*LK*, F_DUPFD_CLOEXEC, F_GETPIPE_SZ.
 # Not F_SETOWN and F_SETSIG, which send any signal to any process of the same user.
-_FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032)
+_FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032)
 # TCGETS, TCGETS2 (both for isatty), TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX.
 _IOCTL = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _FICLONE = 0x40049409
 # PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_NO_NEW_PRIVS.
 _PRCTL = (3, 15, 16, 21, 23, 39)
+# WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_BITSET, WAKE_BITSET, private and by the clock or not. Those that inherit
+# priorities are left out: they had the worst faults, and only real-time programs need them.
+_FUTEX, _FUTEX_FLAGS = (0, 1, 3, 4, 5, 9, 10), 0x180
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCK_STREAM, _SOCK_DGRAM = 1, 2
 _SOCK_FLAGS = 0o2004000  # SOCK_CLOEXEC | SOCK_NONBLOCK
+_PROTOCOLS = (0, 6, 17)  # the usual one, TCP, UDP
 # Options that programs use; not those that attach programs to a socket or another protocol to a connection.
 _SOCKET_OPTIONS = {
     1: (2, 4, 5, 6, 7, 8, 9, 10, 13, 15, 20, 21, 29, 35),  # SOL_SOCKET: REUSEADDR … TIMESTAMP
@@ -86,7 +93,7 @@ def build_rules(
     change_metadata: bool,
     truncate: bool,
 ) -> dict[int, int | Alternatives]:
-    """Rules by system call number: `ALLOW`, an errno, or tests of the arguments (EPERM if none holds).
+    """Rules by system call number: `ALLOW`, `IGNORE`, an errno, or tests of the arguments (EPERM if none holds).
 
     Args:
         architecture (`Architecture`): Whose numbers to use.
@@ -94,7 +101,8 @@ def build_rules(
         network (`bool`): Allow IPv4 and IPv6 sockets.
         executable_memory (`bool`): Allow memory that is written and then executed.
         change_metadata (`bool`): Allow modes and times of files to be changed. Landlock does not restrict that, so it is safe
-            only where everything else is mounted read-only.
+            only where everything else is mounted read-only or belongs to others. Elsewhere such changes are ignored, as on
+            file systems that cannot hold them: a refusal would end `shutil.copy` and the like.
         truncate (`bool`): Allow truncation by path, which Landlock restricts from version 3 on.
     """
     rules: dict[str, int | Alternatives] = dict.fromkeys((_FILES + _PROCESS).split(), ALLOW)
@@ -105,10 +113,9 @@ def build_rules(
 
     for name, argument in (("open", 2), ("openat", 3), ("creat", 1), ("mkdir", 1), ("mkdirat", 2)):
         rules[name] = (((argument, "clear", (_SET_ID_BITS,)),),)
-    if change_metadata:
-        for name, argument in (("chmod", 1), ("fchmod", 1), ("fchmodat", 2), ("fchmodat2", 2)):
-            rules[name] = (((argument, "clear", (_SET_ID_BITS,)),),)
-        rules.update(dict.fromkeys(("utime", "utimes", "futimesat", "utimensat"), ALLOW))
+    for name, argument in (("chmod", 1), ("fchmod", 1), ("fchmodat", 2), ("fchmodat2", 2)):
+        rules[name] = (((argument, "clear", (_SET_ID_BITS,)),),) if change_metadata else IGNORE
+    rules.update(dict.fromkeys(_TIMES.split(), ALLOW if change_metadata else IGNORE))
 
     if executable_memory:
         rules["mmap"] = rules["mprotect"] = ALLOW
@@ -125,6 +132,7 @@ def build_rules(
     rules["prlimit64"] = (((0, "in", (0, pid)), (2, "zero", ())),)
     rules["prctl"] = (((0, "in", _PRCTL),),)
     rules["personality"] = (((0, "in", (0xFFFFFFFF,)),),)  # asks for the present one
+    rules["futex"] = (((1, "masked", (_FUTEX_FLAGS, *_FUTEX)),),)
     rules["fcntl"] = (((1, "in", _FCNTL),),)
     rules["ioctl"] = (((1, "in", _IOCTL),),)
 
@@ -133,7 +141,11 @@ def build_rules(
     if network:
         rules.update(dict.fromkeys(_NETWORK.split(), ALLOW))
         rules["socket"] = (
-            ((0, "in", (_AF_INET, _AF_INET6)), (1, "masked", (_SOCK_FLAGS, _SOCK_STREAM, _SOCK_DGRAM))),
+            (
+                (0, "in", (_AF_INET, _AF_INET6)),
+                (1, "masked", (_SOCK_FLAGS, _SOCK_STREAM, _SOCK_DGRAM)),
+                (2, "in", _PROTOCOLS),
+            ),
         )
         rules["setsockopt"] = tuple(
             ((1, "in", (level,)), (2, "in", options)) for level, options in _SOCKET_OPTIONS.items()

@@ -130,6 +130,8 @@ class _Root:
             if kind == _READ:
                 _bind(descriptor, real)
                 holders[real] = _READ
+                if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                    _set_attributes("." + real, _NOEXEC)  # the same memory could be mapped to write and to execute
 
 
 _resolved: dict[str, tuple[str, list[tuple[str, str]]]] = {}

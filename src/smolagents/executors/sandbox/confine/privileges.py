@@ -43,7 +43,9 @@ _CAPABILITY_VERSION_3 = 0x20080522
 def capabilities() -> int:
     """The effective capabilities of this process, one bit each as in <linux/capability.h>."""
     header = ctypes.create_string_buffer(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
-    sets = ctypes.create_string_buffer(24)  # effective, permitted, inheritable of capabilities 0 to 31, then of the rest
+    sets = ctypes.create_string_buffer(
+        24
+    )  # effective, permitted, inheritable of capabilities 0 to 31, then of the rest
     syscall("capget", address(header), address(sets))
     low, _, _, high, _, _ = struct.unpack("=6I", sets.raw[:24])
     return int(low | high << 32)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import struct
 
-from .filter import ALLOW, EPERM, Alternatives, Test, build_rules
+from .filter import ALLOW, EPERM, IGNORE, Alternatives, Test, build_rules
 from .syscalls import NEWEST
 from .system import ARCHITECTURE, Architecture, address, syscall
 
@@ -113,7 +113,8 @@ def _search(runs: list[tuple[int, int | Alternatives]]) -> list[Instruction]:
 
 def _decide(rule: int | Alternatives) -> list[Instruction]:
     if isinstance(rule, int):
-        return [(_RETURN, 0, 0, _ALLOWED if rule == ALLOW else _ERRNO | rule)]
+        action = {ALLOW: _ALLOWED, IGNORE: _ERRNO}.get(rule, _ERRNO | rule)
+        return [(_RETURN, 0, 0, action)]
     code: list[Instruction] = []
     for tests in rule:
         code += _all_hold(tests)
