@@ -22,6 +22,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,14 +50,20 @@ def test_images(client: Any) -> tuple[str, str]:
     dockerfile = dockerfile_on(base)
     kernel = f"{KERNEL}:{hashlib.sha256(dockerfile.encode()).hexdigest()[:16]}"
     present = {tag for image in client.images.list() for tag in image.tags}
-    for old in present - {base, kernel}:
-        if old.startswith((f"{BASE}:", f"{KERNEL}:")):
-            client.images.remove(old, force=True)
+    _forget_old(client, {base, kernel})
     if base not in present:
         _import_base(client, base)
     if kernel not in present:
         client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=kernel, rm=True)
     return base, kernel
+
+
+def _forget_old(client: Any, wanted: set[str]) -> None:
+    """Remove images of earlier days. Those of today may be in use by the tests of another environment."""
+    for image in client.api.images():
+        for tag in set(image["RepoTags"] or ()) - wanted:
+            if tag.startswith((f"{BASE}:", f"{KERNEL}:")) and time.time() - image["Created"] > 86400:
+                client.images.remove(tag, force=True)
 
 
 def dockerfile_on(base: str) -> str:

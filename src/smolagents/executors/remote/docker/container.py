@@ -259,7 +259,7 @@ class KernelContainer:
             code = state.get("ExitCode")
             if code in _KILLED:
                 return "its container was killed"
-            last = self._tail(container).strip().rpartition("\n")[2]
+            last = self._tail(container).strip().rpartition("\n")[2] if code else ""
             return f"its container ended with exit code {code}" + (f" ({last[-200:]})" if last else "")
         if self._memory_kills(container) > kills_before:
             return f"the kernel was killed for using more than {self._limit(container)} of memory"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 from smolagents._imports import require
@@ -25,6 +26,8 @@ def open_client() -> Any:
     where = os.environ.get("DOCKER_HOST") or _host_of_context(docker) or f"unix://{_DEFAULT_SOCKET}"
     client = None
     try:
+        if where.startswith("unix://"):
+            _probe(where.removeprefix("unix://"))
         if os.environ.get("DOCKER_HOST"):
             client = docker.DockerClient.from_env(timeout=CLIENT_TIMEOUT)
         else:
@@ -40,6 +43,13 @@ def open_client() -> Any:
 def explained(error: Exception) -> str:
     """What the daemon said, without the SDK's address and status around it."""
     return str(getattr(error, "explanation", None) or error).strip()
+
+
+def _probe(path: str) -> None:
+    """Connect once: the SDK leaves its socket open when that fails."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CLIENT_TIMEOUT)
+        probe.connect(path)
 
 
 def _host_of_context(docker: Any) -> str | None:

@@ -123,7 +123,7 @@ class DockerExecutor(RemotePythonExecutor):
 
     def _begin(self, shared: KernelContainer) -> None:
         self._shared = shared
-        self._kernel: JupyterKernel | None = None
+        self._lease: _Lease | None = None
         self._ending: Ending | None = None
 
     @property
@@ -137,11 +137,10 @@ class DockerExecutor(RemotePythonExecutor):
         return self._shared.base_url
 
     def _connect(self) -> Connection:
-        shared = self._shared
-        if self._ending is None:
-            shared.acquire()
-            self._ending = Ending(self, shared.release)
-        kernel = self._kernel = shared.start_kernel()
+        if self._lease is None:
+            self._lease = _Lease(self._shared)
+            self._ending = Ending(self, self._lease.end)
+        kernel = self._lease.kernel = self._shared.start_kernel()
         return CellConnection(_cells_of(kernel), close=kernel.close)
 
     def session(self) -> DockerExecutor:
@@ -166,8 +165,8 @@ class DockerExecutor(RemotePythonExecutor):
         with self._lock:
             if packages:
                 self._shared.install([name for name in additional_imports if packages_for([name])])
-                if self._session is not None and self._kernel is not None:
-                    self._kernel.run_cell(_INVALIDATE, 30.0)
+                if self._session is not None and self._lease is not None and self._lease.kernel is not None:
+                    self._lease.kernel.run_cell(_INVALIDATE, 30.0)
         return packages
 
     def cleanup(self) -> None:
@@ -175,16 +174,39 @@ class DockerExecutor(RemotePythonExecutor):
 
         The executor can be used again; it then starts afresh.
         """
-        if self._ending is not None and self._kernel is not None and self._shared.is_last_user:
-            self._kernel.close(shut_down=False)  # it goes with its container, which is quicker
-        super().cleanup()
+        lease, self._lease = self._lease, None
         ending, self._ending = self._ending, None
+        if lease is not None:
+            lease.leave()  # first, as a code that runs in another thread ends with its kernel
+        super().cleanup()
         if ending is not None:
             ending()
 
     def delete(self) -> None:
         """Remove the container, as `cleanup` does."""
         self.cleanup()
+
+
+class _Lease:
+    """What an executor holds of a container. It does not refer to the executor, which may become garbage."""
+
+    def __init__(self, shared: KernelContainer) -> None:
+        self._shared = shared
+        self.kernel: JupyterKernel | None = None
+        shared.acquire()
+
+    def leave(self) -> None:
+        """Close the kernel."""
+        if self.kernel is not None:
+            # It goes with its container, which is quicker than shutting it down first.
+            self.kernel.close(shut_down=not self._shared.is_last_user)
+
+    def end(self) -> None:
+        """Close the kernel, and the container if nobody else needs it."""
+        try:
+            self.leave()
+        finally:
+            self._shared.release()
 
 
 def _cells_of(kernel: JupyterKernel) -> Callable[[str, float], str]:

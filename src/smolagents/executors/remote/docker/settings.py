@@ -109,7 +109,8 @@ class ContainerSettings:
         given = self.environment
         paths = [given.pop("PYTHONPATH", ""), PACKAGES]
         # An image may start the gateway with its own address or none, or another Jupyter server.
-        defaults = {"KG_IP": "0.0.0.0", "KG_PORT": str(GATEWAY_PORT), "KG_PORT_RETRIES": "0", "HOME": HOME}
+        address = "127.0.0.1" if self.run_kwargs.get("network_mode") == "host" else "0.0.0.0"
+        defaults = {"KG_IP": address, "KG_PORT": str(GATEWAY_PORT), "KG_PORT_RETRIES": "0", "HOME": HOME}
         tokens = {"KG_AUTH_TOKEN": token, "JUPYTER_TOKEN": token}
         return {**defaults, **given, **tokens, "PYTHONPATH": ":".join(path for path in paths if path)}
 
