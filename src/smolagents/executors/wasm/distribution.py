@@ -178,7 +178,7 @@ def _download(url: str, archive: IO[bytes]) -> str:
                 digest.update(block)
                 archive.write(block)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        reason = error if hasattr(error, "code") else getattr(error, "reason", error)
         raise FetchError(
             f"{url} cannot be fetched ({reason}). Try again, or get the npm package pyodide {VERSION} elsewhere and "
             f"run: {_COMMAND} --url file:///path/to/pyodide-{VERSION}.tgz"

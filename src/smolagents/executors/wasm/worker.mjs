@@ -14,6 +14,7 @@ const SNAPSHOT = 5; // worker: the memory of the interpreter
 const INTERRUPT = 0;
 const INTERRUPTS_SEEN = 1;
 const MOST_WAIT_FOR_SIGNAL = 1000; // milliseconds
+const MOST_BYTES = 2 ** 30;
 
 const { stdin, stdout } = Deno;
 const decoder = new TextDecoder();
@@ -21,11 +22,16 @@ const encoder = new TextEncoder();
 
 class HostGone extends Error {}
 
+function end(reason, code) {
+  self.postMessage({ reason, code });
+  self.close();
+}
+
 function read(length) {
   const data = new Uint8Array(length);
   for (let done = 0; done < length; ) {
     const count = stdin.readSync(done ? data.subarray(done) : data);
-    if (count === null) throw new HostGone("end of input");
+    if (count === null) throw new HostGone("");
     done += count;
   }
   return data;
@@ -33,11 +39,10 @@ function read(length) {
 
 function receive() {
   const header = new DataView(read(9).buffer);
-  return {
-    kind: header.getUint8(4),
-    interrupts: header.getUint32(5, true),
-    body: read(header.getUint32(0, true)),
-  };
+  const length = header.getUint32(0, true);
+  // The host sends nothing of that size: somebody else has read from the stream.
+  if (length > MOST_BYTES) throw new HostGone("the messages of the host were taken away");
+  return { kind: header.getUint8(4), interrupts: header.getUint32(5, true), body: read(length) };
 }
 
 function write(data) {
@@ -63,7 +68,12 @@ const sendText = (kind, text) => send(kind, encoder.encode(text));
 
 function exchange(text) {
   sendText(MESSAGE, text);
-  return decoder.decode(receive().body);
+  try {
+    return decoder.decode(receive().body);
+  } catch (error) {
+    end(error.message, 72); // the code may catch the error, and nothing can be said to it any more
+    throw error;
+  }
 }
 
 const cells = await new Promise((resolve) => {
@@ -83,11 +93,6 @@ function dropInterruptions(sent) {
     interrupts = sent;
   }
   Atomics.store(cells, INTERRUPT, 0);
-}
-
-function end(reason, code) {
-  self.postMessage({ reason, code });
-  self.close();
 }
 
 // Whoever calls these means the whole process; alone they would end this thread and leave the host waiting.
@@ -177,6 +182,6 @@ try {
   await serve();
   end("", 0);
 } catch (error) {
-  if (error instanceof HostGone) end("", 0);
+  if (error instanceof HostGone) end(error.message, error.message ? 72 : 0);
   else end(`the interpreter failed: ${error?.message ?? error}`, 70);
 }
