@@ -239,6 +239,11 @@ class ActionStep(MemoryStep):
             listed = [{"id": c.id, "name": c.name, "arguments": make_json_serializable(c.arguments)} for c in calls]
             told = json.dumps(listed, ensure_ascii=False)
             messages.append(_text_message(MessageRole.TOOL_CALL, f"Calling tools:\n{told}"))
+        reply = self.model_output_message
+        if messages and isinstance(reply, ChatMessage) and not summary_mode:
+            # Not part of what the message says: models send it back to those providers that want it.
+            messages[0].reasoning_content = reply.reasoning_content
+            messages[0].provider_items = reply.provider_items
         images = self.observations_images
         if images:
             messages.append(ChatMessage(role=MessageRole.USER, content=_image_parts(images)))

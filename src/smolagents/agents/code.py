@@ -255,8 +255,11 @@ class CodeAgent(MultiStepAgent):
         reply = yield from ask(self, messages, arguments, stream=self.stream_outputs)
         step.model_output_message = reply
         step.token_usage = reply.token_usage
+        cut = not structured and reply.finish_reason == "length" and self._is_open(reply.text, closing)
         text = step.model_output = reply.text if structured else self._closed(reply.text, closing)
         reply.content = text
+        if cut:  # half of some code is not what was meant
+            raise AgentParsingError(f"The code in your reply has no end, and was not run. {cut_off(reply)}")
         code = self._code_in(reply, text)
         call = ToolCall(name="python_interpreter", arguments=code, id=f"call_{step.step_number}")
         step.code_action = code
@@ -269,10 +272,16 @@ class CodeAgent(MultiStepAgent):
 
     def _closed(self, text: str, closing: str) -> str:
         """The reply with its last code block closed: the tag at which the model was stopped is not part of it."""
-        opening = plain(self.code_block_tags[0])
-        if opening == closing or text.rfind(opening) <= text.rfind(closing):
+        if closing in plain(self.code_block_tags[0]) or not self._is_open(text, closing):
             return text
         return f"{text.rstrip()}\n{closing.strip()}"
+
+    def _is_open(self, text: str, closing: str) -> bool:
+        """Whether the last code block of a reply has no end."""
+        opening = plain(self.code_block_tags[0])
+        if closing in opening:
+            return text.count(closing) % 2 == 1
+        return text.rfind(opening) > text.rfind(closing)
 
     def _code_in(self, reply: ChatMessage, text: str) -> str:
         """The code in a reply."""

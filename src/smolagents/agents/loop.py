@@ -11,6 +11,8 @@ from smolagents.agents.requests import Emit, Flow, Generate, Invoke, Request, Ta
 from smolagents.agents.run import ActionOutput, Run
 from smolagents.agents.templates import populate_template, view
 from smolagents.memory import ActionStep, FinalAnswerStep, MemoryStep, PlanningStep, SystemPromptStep, TaskStep
+from smolagents.models.finish_reasons import normalized_finish_reason
+from smolagents.models.reasoning import separate_reasoning
 from smolagents.types.agent_types import handle_agent_output_types
 from smolagents.types.errors import (
     AgentError,
@@ -216,12 +218,20 @@ def ask(
         raise AgentGenerationError(
             f"The model returned {type(reply).__name__} where a ChatMessage was expected: {reply!r:.200}"
         )
+    # Here too, as a model may be any function: what it thought is no part of what it said.
+    separate_reasoning(reply)
+    reply.finish_reason = normalized_finish_reason(reply.finish_reason)
+    yield Emit(reply, public=False)
     return reply
 
 
 def cut_off(reply: ChatMessage) -> str:
-    """What to add for the model when a reply that cannot be used was cut at its longest."""
-    return "Your reply was cut off because it was too long: write less." if reply.finish_reason == "length" else ""
+    """What to add for the model when a reply that cannot be used was cut short by its provider."""
+    if reply.finish_reason == "length":
+        return "Your reply was cut off because it was too long: write less."
+    if reply.finish_reason == "content_filter":
+        return "Your reply was stopped by the provider's content filter: say it another way."
+    return ""
 
 
 def _answer_without_steps(agent: MultiStepAgent, run: Run) -> Generator[Request, Any, Any]:

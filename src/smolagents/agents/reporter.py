@@ -11,7 +11,7 @@ from smolagents.agents.loop import StepStarted
 from smolagents.agents.run import ToolOutput
 from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep, TaskStep, ToolCall
 from smolagents.monitoring import YELLOW_HEX, AgentLogger, LogLevel
-from smolagents.types.messages import ChatMessageStreamDelta
+from smolagents.types.messages import ChatMessage, ChatMessageStreamDelta
 
 if TYPE_CHECKING:
     from smolagents.agents.run import Run
@@ -86,6 +86,8 @@ class _RunView:
         self.close()
         if kind is StepStarted:
             self._start(event)
+        elif kind is ChatMessage:
+            self._replied(event)
         elif kind is ToolCall:
             self._call(event)
         elif kind is ToolOutput:
@@ -111,6 +113,11 @@ class _RunView:
         self.logger.log_rule("Planning" if planning else f"Step {event.number}")
         label = "Planning…" if planning else "Thinking…"
         self._activity = self._live.enter_context(self.logger.stream(label, keep=False))
+
+    def _replied(self, message: ChatMessage) -> None:
+        self._reply = message.text
+        if message.reasoning_content:
+            self.logger.log_output(message.reasoning_content.strip(), "Reasoning", style="dim")
 
     def _thought(self, reply: str) -> None:
         if self._thought_shown:

@@ -88,6 +88,11 @@ class RunResult:
             if self.__dict__.get("_steps") is None:
                 self.steps = messages
 
+    @property
+    def cost(self) -> float | None:
+        """Price of the model's calls in US dollars; None when that of one of them is not known."""
+        return None if self.token_usage is None else self.token_usage.cost
+
     def __repr__(self) -> str:
         steps = self.__dict__.get("_steps")
         return (

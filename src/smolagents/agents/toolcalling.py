@@ -104,6 +104,8 @@ class ToolCallingAgent(MultiStepAgent):
             except Exception as error:
                 told = f"Your reply holds no tool call that can be read: {error} {cut_off(reply)}"
                 raise AgentParsingError(told.rstrip(" ")) from error
+        elif reply.finish_reason == "length" and not all(map(_is_whole, reply.tool_calls)):
+            raise AgentParsingError(f"The arguments of your tool call have no end. {cut_off(reply)}")
         if type(self).process_tool_calls is ToolCallingAgent.process_tool_calls:
             return (yield from self._calls_flow(run, reply, step))
         outcome: ActionOutput | None = None
@@ -278,6 +280,11 @@ class ToolCallingAgent(MultiStepAgent):
         return AgentToolExecutionError(
             f"The {what} {name} failed with arguments {values!r:.500}: {type(error).__name__}: {error}"
         )
+
+
+def _is_whole(call: Any) -> bool:
+    arguments = call.function.arguments
+    return not isinstance(arguments, str) or not isinstance(parse_json_if_needed(arguments), str)
 
 
 def _substituted(value: Any, state: Mapping[str, Any]) -> Any:

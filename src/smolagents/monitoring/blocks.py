@@ -204,10 +204,11 @@ class Metrics:
         took = "unknown" if self.duration is None else f"{self.duration:.2f} seconds"
         if self.usage is None:
             return f"[{label}: Duration {took} | Tokens: unknown]"
-        cached = self.usage.cached_input_tokens
+        cached, cost = self.usage.cached_input_tokens, self.usage.cost
         return (
             f"[{label}: Duration {took} | Input tokens: {self.usage.input_tokens:,}"
-            f"{f' ({cached:,} cached)' if cached else ''} | Output tokens: {self.usage.output_tokens:,}]"
+            f"{f' ({cached:,} cached)' if cached else ''} | Output tokens: {self.usage.output_tokens:,}"
+            f"{'' if cost is None else f' | Cost: ${cost:.4f}'}]"
         )
 
     def rich(self) -> RenderableType:
