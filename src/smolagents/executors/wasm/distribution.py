@@ -165,6 +165,7 @@ def _fetch_into(target: Path, url: str) -> None:
 
 
 def _download(url: str, archive: IO[bytes]) -> str:
+    import urllib.error
     import urllib.request
 
     digest = hashlib.sha512()
@@ -178,7 +179,10 @@ def _download(url: str, archive: IO[bytes]) -> str:
                 digest.update(block)
                 archive.write(block)
     except (OSError, ValueError) as error:
-        reason = error if hasattr(error, "code") else getattr(error, "reason", error)
+        reason: object = getattr(error, "reason", error)
+        if isinstance(error, urllib.error.HTTPError):
+            reason = error
+            error.close()
         raise FetchError(
             f"{url} cannot be fetched ({reason}). Try again, or get the npm package pyodide {VERSION} elsewhere and "
             f"run: {_COMMAND} --url file:///path/to/pyodide-{VERSION}.tgz"
