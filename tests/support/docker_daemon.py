@@ -9,6 +9,7 @@ import atexit
 import importlib.util
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -57,6 +58,10 @@ def images() -> tuple[str, str]:
 def _answers() -> bool:
     import docker
 
+    if not os.environ.get("DOCKER_HOST"):
+        with socket.socket(socket.AF_UNIX) as probe:  # the SDK leaves its own open when nobody answers
+            if probe.connect_ex(SOCKET):
+                return False
     try:
         asked = docker.from_env(timeout=5)
     except docker.errors.DockerException:
