@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         ToolCall,
     )
     from smolagents.models.adapting import as_model
+    from smolagents.models.anthropic import AnthropicModel
     from smolagents.models.api import ApiModel
     from smolagents.models.base import Model, REMOVE_PARAMETER
     from smolagents.models.cleaning import get_clean_message_list
@@ -121,6 +122,7 @@ __all__ = [
     "AgentToolCallError",
     "AgentToolExecutionError",
     "AgentType",
+    "AnthropicModel",
     "ApiModel",
     "ApiWebSearchTool",
     "BaseTool",
@@ -225,6 +227,7 @@ __getattr__, __dir__ = lazy_exports(
         "AgentToolCallError": "smolagents.types.errors",
         "AgentToolExecutionError": "smolagents.types.errors",
         "AgentType": "smolagents.types.agent_types",
+        "AnthropicModel": "smolagents.models.anthropic",
         "ApiModel": "smolagents.models.api",
         "ApiWebSearchTool": "smolagents.tools.api_web_search",
         "BaseTool": "smolagents.tools.base",

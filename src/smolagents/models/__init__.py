@@ -8,6 +8,7 @@ from smolagents._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from smolagents.models.adapting import as_model as as_model
+    from smolagents.models.anthropic import AnthropicModel as AnthropicModel
     from smolagents.models.api import ApiModel as ApiModel
     from smolagents.models.base import REMOVE_PARAMETER as REMOVE_PARAMETER
     from smolagents.models.base import Model as Model
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "smolagents.models.adapting": ("as_model",),
+    "smolagents.models.anthropic": ("AnthropicModel",),
     "smolagents.models.api": ("ApiModel",),
     "smolagents.models.base": ("REMOVE_PARAMETER", "Model"),
     "smolagents.models.cleaning": ("get_clean_message_list",),

@@ -3,108 +3,117 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smolagents.models.cleaning import TOOL_ROLE_CONVERSIONS, _role_and_content, _text_of
 from smolagents.models.images import image_as_url
 from smolagents.types.messages import ChatMessage, ChatMessageToolCall, MessageRole
 
-__all__ = ["Block", "Conversation", "Turn", "as_conversation"]
+__all__ = ["Block", "calls_as_parts", "json_schema_of", "system_and_turns"]
 
 Block = dict[str, Any]
 """A text `{"type": "text", "text"}`, an image `{"type": "image", "media_type", "data"}` with its data in base64 or
-`{"type": "image", "url"}`, a call `{"type": "tool_use", "id", "name", "input"}`, what it returned `{"type": "tool_result",
-"id", "blocks"}`, what the provider wants back `{"type": "provider_item", "item"}`, or a part in the provider's own form,
-passed on as it was given."""
+`{"type": "image", "url"}`, a call `{"type": "tool_use", "id", "name", "input"}`, its result `{"type": "tool_result",
+"tool_use_id", "content": [blocks]}`, what the provider wants back `{"type": "provider_item", "item"}`, or a part in the
+provider's own form, passed on as it was given."""
 
 
-@dataclass
-class Turn:
-    """What one side says before the other speaks."""
+def calls_as_parts(messages: Sequence[Any], with_tools: bool) -> list[Any]:
+    """The messages, with the tool calls of assistant messages and the responses to them as parts of their contents.
 
-    role: str
-    blocks: list[Block]
-
-
-@dataclass
-class Conversation:
-    """The instructions, and the turns that follow."""
-
-    system: list[Block] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
-
-
-def as_conversation(
-    messages: Any,
-    provider: str,
-    role_conversions: Mapping[Any, Any] | None = None,
-    flatten_messages_as_text: bool = False,
-    with_tools: bool = False,
-) -> Conversation:
-    """The conversation as turns of blocks.
-
-    Texts stay apart even within a turn: a conversation that goes on begins with the same blocks, so the provider's
-    prompt cache is hit. Texts without a visible character are left out, as these APIs refuse them.
+    These APIs refuse a call that is not answered, an answer without its call, and both when no tools are sent. So
+    calls become parts only if tools are sent and as many tool responses follow, which answer them in order; else they
+    are told as text.
 
     Args:
-        messages: Messages, or dictionaries with `role` and `content`.
-        provider: Whose `provider_items` to give back.
-        role_conversions: Roles to replace, beyond those of tool calls and responses.
-        flatten_messages_as_text: Take text only, and refuse all else.
-        with_tools: Tools are sent with the call. Calls of tools in assistant messages are then given as calls if each
-            is followed by its response, in order; else as text, since an unanswered call would be refused.
-
-    Raises:
-        ValueError: nothing is left to answer, a role is unknown, or an image cannot be read.
-        TypeError: a message or its content has the wrong type.
+        messages: Messages, or dictionaries with `role` and `content`. They are not changed.
+        with_tools: Whether tools are sent with the call.
     """
-    conversions = {str(a): str(b) for a, b in {**TOOL_ROLE_CONVERSIONS, **(role_conversions or {})}.items()}
-    conversation = Conversation()
+    if not any(isinstance(message, ChatMessage) and message.tool_calls for message in messages):
+        return list(messages)
+    changed: list[Any] = []
     awaited: list[ChatMessageToolCall] = []
     for position, message in enumerate(messages):
-        role, content = _role_and_content(message, position)
-        if isinstance(content, str):
-            content = [{"type": "text", "text": content}]
-        elif flatten_messages_as_text:
-            content = [{"type": "text", "text": _text_of(part, position)} for part in content]
-        blocks = [block for part in content if (block := _block_of(part, position)) is not None]
-        calls: list[ChatMessageToolCall] = []
-        if isinstance(message, ChatMessage) and role == MessageRole.ASSISTANT:
-            mine = [item["item"] for item in message.provider_items or () if item.get("provider") == provider]
-            blocks[:0] = [{"type": "provider_item", "item": item} for item in mine]
-            calls = message.tool_calls or []
-        if calls:
-            answered = with_tools and _responses_after(messages, position) == len(calls)
-            awaited = list(calls) if answered else []
-            blocks += map(_call_block, calls) if answered else [_calls_as_text(calls)]
-        elif awaited and role == MessageRole.TOOL_RESPONSE:
-            blocks = [{"type": "tool_result", "id": awaited.pop(0).id, "blocks": blocks}]
-        role = conversions.get(role, role)
-        if not blocks:
-            continue
-        if role == MessageRole.SYSTEM:
-            conversation.system += blocks
-        elif conversation.turns and conversation.turns[-1].role == role:
-            conversation.turns[-1].blocks += blocks
-        else:
-            conversation.turns.append(Turn(role, blocks))
-    if not conversation.turns:
-        if not conversation.system:
-            raise ValueError("there are no messages to answer; give at least one that is not empty")
-        conversation.turns.append(Turn("user", conversation.system))
-        conversation.system = []
-    return conversation
+        if isinstance(message, ChatMessage) and message.role is MessageRole.ASSISTANT and message.tool_calls:
+            answered = with_tools and _responses_after(messages, position) == len(message.tool_calls)
+            awaited = list(message.tool_calls) if answered else []
+            calls = [_call_part(call) for call in message.tool_calls] if answered else [_told(message.tool_calls)]
+            message = ChatMessage(  # noqa: PLW2901
+                message.role,
+                [*_parts(message.content), *calls],
+                reasoning_content=message.reasoning_content,
+                provider_items=message.provider_items,
+            )
+        elif awaited and _is_response(message):
+            content = [block for part in _parts(message["content"]) if (block := _block_of(part)) is not None]
+            part = {"type": "tool_result", "tool_use_id": awaited.pop(0).id, "content": content}
+            message = ChatMessage(MessageRole.TOOL_RESPONSE, [part])  # noqa: PLW2901
+        changed.append(message)
+    return changed
 
 
-def _block_of(part: Any, position: int) -> Block | None:
-    if not isinstance(part, Mapping) or "type" not in part:
-        raise TypeError(
-            f"message {position} has the content part {part!r:.80}; "
-            "each part is a dictionary with a 'type', such as {'type': 'text', 'text': …}"
+def system_and_turns(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Block], list[dict[str, Any]]]:
+    """The instructions, and the turns that follow, from clean messages.
+
+    Texts without a visible character are left out, as these APIs refuse them.
+
+    Args:
+        messages: What `get_clean_message_list` returned, with images as `image_url` parts.
+
+    Returns:
+        The blocks of the system messages; and dictionaries with `role` and `content`, a list of blocks.
+
+    Raises:
+        ValueError: nothing is left to answer, or a part cannot be sent.
+    """
+    system: list[Block] = []
+    turns: list[dict[str, Any]] = []
+    for message in messages:
+        role = message["role"]
+        blocks = [block for part in _parts(message["content"]) if (block := _block_of(part)) is not None]
+        blocks[:0] = [{"type": "provider_item", "item": item} for item in message.get("provider_items") or ()]
+        if role == "system":
+            system += blocks
+        elif blocks and turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
+    if not turns:
+        if not system:
+            raise ValueError("there is nothing to answer: every message is empty")
+        return [], [{"role": "user", "content": system}]
+    return system, turns
+
+
+def json_schema_of(response_format: Any) -> tuple[str, dict[str, Any]] | None:
+    """Name and schema in a `response_format` of OpenAI's form; None where it asks for plain text.
+
+    Raises:
+        ValueError: it holds no schema.
+    """
+    if not isinstance(response_format, Mapping) or response_format.get("type") == "text":
+        if response_format is None or isinstance(response_format, Mapping):
+            return None
+        raise ValueError(f"response_format is {response_format!r}; give a dictionary with a 'type'")
+    described = response_format.get("json_schema")
+    schema = described.get("schema") if isinstance(described, Mapping) else None
+    if response_format.get("type") != "json_schema" or not isinstance(schema, Mapping):
+        raise ValueError(
+            f"response_format is {response_format!r:.200}; this API takes a schema only: "
+            "{'type': 'json_schema', 'json_schema': {'name': …, 'schema': …}}"
         )
-    kind = part["type"]
+    assert isinstance(described, Mapping)
+    return str(described.get("name") or "answer"), dict(schema)
+
+
+def _parts(content: Any) -> list[Any]:
+    if content is None:
+        return []
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+
+
+def _block_of(part: Mapping[str, Any]) -> Block | None:
+    kind = part.get("type")
     if kind == "text":
         return dict(part) if str(part.get("text") or "").strip() else None
     if kind == "image" and "image" in part:
@@ -113,7 +122,7 @@ def _block_of(part: Any, position: int) -> Block | None:
         given = part["image_url"]
         url = given["url"] if isinstance(given, Mapping) else str(given)
     elif kind in ("audio", "input_audio"):
-        raise ValueError(f"message {position} has a part of type {kind!r}, and this API takes no sound; leave it out")
+        raise ValueError("a message has a part with sound, which this API does not take; leave it out")
     else:
         return dict(part)
     if not url.startswith("data:"):
@@ -123,16 +132,18 @@ def _block_of(part: Any, position: int) -> Block | None:
     return {"type": "image", "media_type": media_type or "image/png", "data": data}
 
 
-def _responses_after(messages: Any, position: int) -> int:
+def _is_response(message: Any) -> bool:
+    return str(message["role"] if isinstance(message, (ChatMessage, Mapping)) else "") == "tool-response"
+
+
+def _responses_after(messages: Sequence[Any], position: int) -> int:
     count = 0
-    for message in messages[position + 1 :]:
-        if str(message["role"]) != MessageRole.TOOL_RESPONSE:
-            break
+    while position + count + 1 < len(messages) and _is_response(messages[position + count + 1]):
         count += 1
     return count
 
 
-def _call_block(call: ChatMessageToolCall) -> Block:
+def _call_part(call: ChatMessageToolCall) -> Block:
     arguments = call.function.arguments
     if isinstance(arguments, str):
         try:
@@ -144,6 +155,6 @@ def _call_block(call: ChatMessageToolCall) -> Block:
     return {"type": "tool_use", "id": call.id, "name": call.function.name, "input": arguments}
 
 
-def _calls_as_text(calls: list[ChatMessageToolCall]) -> Block:
-    told = [{"id": call.id, "name": call.function.name, "arguments": call.function.arguments} for call in calls]
-    return {"type": "text", "text": "Calling tools:\n" + json.dumps(told, ensure_ascii=False, default=str)}
+def _told(calls: Sequence[ChatMessageToolCall]) -> Block:
+    listed = [{"id": call.id, "name": call.function.name, "arguments": call.function.arguments} for call in calls]
+    return {"type": "text", "text": "Calling tools:\n" + json.dumps(listed, ensure_ascii=False, default=str)}

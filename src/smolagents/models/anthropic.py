@@ -1,0 +1,493 @@
+"""Claude on Anthropic's own API and SDK: thinking that is sent back, and marks for its prompt cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from smolagents._imports import require
+from smolagents.models.base import Messages
+from smolagents.models.blocks import Block, calls_as_parts, json_schema_of, system_and_turns
+from smolagents.models.bridge import PerLoop
+from smolagents.models.wire import Reader, WireModel
+from smolagents.types.errors import AgentGenerationError
+from smolagents.types.messages import (
+    ChatMessage,
+    ChatMessageStreamDelta,
+    ChatMessageToolCall,
+    ChatMessageToolCallFunction,
+    ChatMessageToolCallStreamDelta,
+    MessageRole,
+)
+from smolagents.types.usage import TokenUsage
+
+__all__ = ["AnthropicModel"]
+
+_MOST_MARKS = 4
+"""Cache marks that a request may have: https://platform.claude.com/docs/en/build-with-claude/prompt-caching"""
+_MOST_UNSTREAMED = 21_333
+"""Reply length, in tokens, beyond which the SDK makes no call that is not streamed, as it may take ten minutes."""
+
+
+class AnthropicModel(WireModel):
+    """A Claude model on Anthropic's API, on Anthropic's own SDK.
+
+    Thinking comes back as `reasoning_content`; its signed blocks are kept in `provider_items` and sent back.
+
+    Args:
+        model_id: The model's name, such as "claude-sonnet-5-5".
+        api_base: URL of the server; None for Anthropic's, or `ANTHROPIC_BASE_URL`.
+        api_key: The key; None for the environment variable `ANTHROPIC_API_KEY`, or whatever else the SDK signs in
+            with. A server on this machine needs none.
+        max_tokens: Longest reply in tokens, thinking included; the API requires one.
+        thinking: What the API's `thinking` says, such as `{"type": "adaptive"}`; a number stands for a budget of so
+            many tokens. None to leave it to the model.
+        cache: Mark the tools, the system prompt and the last two turns of the user for the prompt cache, which makes
+            what is sent again cheaper. "5m" or "1h" says how long it is kept; True is the API's default, 5 minutes.
+        client_kwargs: Further arguments of the SDK's client, such as `{"timeout": 60}`.
+        custom_role_conversions: Roles to replace, such as `{"system": "user"}`.
+        flatten_messages_as_text: Send each content as one text.
+        **kwargs: Sent with every call, such as `temperature` or `service_tier`; and the arguments of `ApiModel`.
+
+    Raises:
+        MissingExtraError: the SDK is not installed.
+        ValueError: there is no key, or an argument is wrong.
+    """
+
+    provider_name: ClassVar[str | None] = "anthropic"
+
+    def __init__(
+        self,
+        model_id: str,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int = 16_000,
+        thinking: dict[str, Any] | int | None = None,
+        cache: bool | str = True,
+        client_kwargs: dict[str, Any] | None = None,
+        custom_role_conversions: Mapping[Any, Any] | None = None,
+        flatten_messages_as_text: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if cache not in (True, False, "5m", "1h"):
+            raise ValueError(f"cache is {cache!r}; use True, False, '5m' or '1h'")
+        if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 0:
+            raise ValueError(f"max_tokens is {max_tokens!r}; give the longest reply in tokens")
+        self.api_base = api_base
+        self.max_tokens = max_tokens
+        self.thinking = thinking
+        self.cache = cache
+        self.client_kwargs = dict(client_kwargs or {})
+        self._api_key = api_key
+        self._own_client = kwargs.get("client") is None
+        self._async_clients: PerLoop[Any] = PerLoop(self._create_async_client, lambda client: client.close())
+        super().__init__(
+            model_id,
+            custom_role_conversions=custom_role_conversions,
+            flatten_messages_as_text=flatten_messages_as_text,
+            **kwargs,
+        )
+
+    def create_client(self) -> Any:
+        """The SDK's client."""
+        anthropic = require("anthropic", extra="anthropic", needed_for=type(self).__name__)
+        arguments = self._client_arguments()
+        client = anthropic.Anthropic(**arguments)
+        signs_in = any(getattr(client, name, None) for name in ("api_key", "auth_token", "credentials"))
+        if not signs_in and "default_headers" not in arguments and "http_client" not in arguments:
+            base = arguments.get("base_url") or os.environ.get("ANTHROPIC_BASE_URL")
+            if not _is_on_this_machine(base):
+                raise ValueError(
+                    f"{type(self).__name__} has no API key{f' for {base}' if base else ''}: "
+                    "set the environment variable ANTHROPIC_API_KEY, or give api_key=…"
+                )
+            self._api_key = "none"
+            client = anthropic.Anthropic(**self._client_arguments())
+        return client
+
+    def _create_async_client(self) -> Any:
+        anthropic = require("anthropic", extra="anthropic", needed_for=type(self).__name__)
+        arguments = self._client_arguments()
+        arguments.pop("http_client", None)  # it is a blocking one
+        return anthropic.AsyncAnthropic(**arguments)
+
+    def _client_arguments(self) -> dict[str, Any]:
+        # Calls are tried again here, where limits and pauses are known, and not in the SDK as well.
+        arguments = {
+            "base_url": self.api_base,
+            "api_key": self._api_key,
+            "max_retries": 0,
+            **self.client_kwargs,
+        }
+        return {name: value for name, value in arguments.items() if value is not None}
+
+    def _can_await(self) -> bool:
+        return self._own_client
+
+    def _create(self, parameters: dict[str, Any]) -> Any:
+        request = self._request(parameters)
+        if request.get("stream") or request["max_tokens"] <= _MOST_UNSTREAMED:
+            return self.client.messages.create(**request)
+        with self.client.messages.stream(**request) as stream:
+            return stream.get_final_message()
+
+    async def _acreate(self, parameters: dict[str, Any]) -> Any:
+        client = await self._async_clients.get()
+        request = self._request(parameters)
+        if request.get("stream") or request["max_tokens"] <= _MOST_UNSTREAMED:
+            return await client.messages.create(**request)
+        async with client.messages.stream(**request) as stream:
+            return await stream.get_final_message()
+
+    def _parameters(
+        self,
+        messages: Messages,
+        stop_sequences: list[str] | None,
+        response_format: dict[str, str] | None,
+        tools_to_call_from: list[Any] | None,
+        kwargs: Mapping[str, Any],
+        stream: bool = False,
+    ) -> dict[str, Any]:
+        messages = calls_as_parts(messages, bool(tools_to_call_from)) if messages else messages
+        return super()._parameters(messages, stop_sequences, response_format, tools_to_call_from, kwargs, stream)
+
+    def _fit(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        fit = super()._fit(parameters)
+        if "stop" in fit:
+            # The API refuses stop sequences of white space alone; the reply is cut at them here.
+            stops = [fit["stop"]] if isinstance(fit["stop"], str) else fit["stop"]
+            fit["stop"] = [stop for stop in stops if stop.strip()]
+            if not fit["stop"]:
+                del fit["stop"]
+        thinking = _thinking(fit.get("thinking", self.thinking))
+        if thinking is not None and thinking.get("type") != "disabled":
+            # Neither a forced call nor these go with thinking:
+            # https://platform.claude.com/docs/en/build-with-claude/extended-thinking#feature-compatibility
+            if fit.get("tool_choice") == "required":
+                fit["tool_choice"] = "auto"
+            for name in ("temperature", "top_k"):
+                fit.pop(name, None)
+        return fit
+
+    def _request(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Parameters in the words of OpenAI's chat API as Anthropic's API has them."""
+        given = dict(parameters)
+        system, turns = system_and_turns(given.pop("messages"))
+        longest = given.pop("max_tokens", None) or given.pop("max_completion_tokens", None)
+        given.pop("max_completion_tokens", None)
+        request: dict[str, Any] = {
+            "model": given.pop("model"),
+            "max_tokens": self.max_tokens if longest is None else longest,
+            "messages": [{"role": turn["role"], "content": _wire_blocks(turn["content"])} for turn in turns],
+        }
+        last = request["messages"][-1]
+        if last["role"] == "assistant" and last["content"][-1].get("type") == "text":
+            last["content"][-1]["text"] = last["content"][-1]["text"].rstrip()  # the API refuses it otherwise
+        if system:
+            request["system"] = _wire_blocks(system)
+        for name in ("extra_headers", "extra_query", "timeout"):
+            if name in given:
+                request[name] = given.pop(name)
+        if given.pop("stream", False):
+            request["stream"] = True
+        given.pop("stream_options", None)
+        tools = given.pop("tools", None)
+        choice = given.pop("tool_choice", None)
+        if tools:
+            request["tools"] = [_wire_tool(tool) for tool in tools]
+            if choice is not None:
+                request["tool_choice"] = _wire_choice(choice)
+        stop = given.pop("stop", None)
+        if stop:
+            request["stop_sequences"] = stop
+        thinking = _thinking(given.pop("thinking", self.thinking))
+        if thinking is not None:
+            request["thinking"] = thinking
+        # The SDK's methods name other parameters in other versions; in the body they are the API's own.
+        body = {**given, **(given.pop("extra_body", None) or {})}
+        body.pop("extra_body", None)
+        form = json_schema_of(body.pop("response_format", None))
+        if form is not None:
+            body["output_config"] = {
+                **(body.get("output_config") or {}),
+                "format": {"type": "json_schema", "schema": self._strict(form[1])},
+            }
+        if body:
+            request["extra_body"] = body
+        if self.cache and "cache_control" not in body:
+            _mark_for_cache(request, {"type": "ephemeral"} | ({"ttl": self.cache} if self.cache is not True else {}))
+        return request
+
+    def _strict(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The schema in the part of JSON Schema that the API takes; what it does not take is told in descriptions."""
+        anthropic = require("anthropic", extra="anthropic", needed_for=type(self).__name__)
+        strict: dict[str, Any] = anthropic.transform_schema(schema)
+        return strict
+
+    def _message(self, response: Any) -> ChatMessage:
+        if not isinstance(getattr(response, "content", None), list):
+            raise AgentGenerationError(f"the server's answer holds no message: {response!r:.200}")
+        texts: list[str] = []
+        thoughts: list[str] = []
+        calls: list[ChatMessageToolCall] = []
+        items: list[dict[str, Any]] = []
+        for block in response.content:
+            if block.type == "text":
+                texts.append(block.text)
+            elif block.type == "tool_use":
+                function = ChatMessageToolCallFunction(name=block.name, arguments=block.input)
+                calls.append(ChatMessageToolCall(function=function, id=block.id, type="function"))
+            elif block.type == "thinking":
+                thoughts.append(block.thinking)
+                items.append(_item({"type": "thinking", "thinking": block.thinking, "signature": block.signature}))
+            elif block.type == "redacted_thinking":
+                items.append(_item({"type": "redacted_thinking", "data": block.data}))
+        return ChatMessage(
+            role=MessageRole.ASSISTANT,
+            content="".join(texts) if texts or not calls else None,
+            tool_calls=calls or None,
+            raw=response,
+            token_usage=_usage(response.usage),
+            reasoning_content="\n".join(filter(None, thoughts)) or None,
+            finish_reason=response.stop_reason,
+            provider_items=items or None,
+            model_id=getattr(response, "model", None),
+        )
+
+    def _reader(self) -> Reader:
+        return _StreamReader().read
+
+    def _explain(self, error: Exception) -> str | None:
+        import anthropic
+
+        if not isinstance(error, anthropic.AnthropicError):
+            return None
+        url = str(getattr(self.client, "base_url", None) or self.api_base or "the server").rstrip("/")
+        if isinstance(error, anthropic.APITimeoutError):
+            return f"{url} did not answer in time; give client_kwargs={{'timeout': <seconds>}} to wait longer"
+        if isinstance(error, anthropic.APIConnectionError):
+            return (
+                f"{url} cannot be reached ({error.__cause__ or error}); "
+                "check api_base, and that the network lets you through"
+            )
+        status = getattr(error, "status_code", None)
+        said, kind = _said(error)
+        remedy = {
+            401: "check the key: the environment variable ANTHROPIC_API_KEY, or api_key",
+            403: "this key may not use that model or server",
+            404: f"check model_id ({self.model_id!r}) and api_base, which does not end in /v1",
+            413: "the request is too large; send less, or smaller images",
+            429: "too many calls or tokens; requests_per_minute=… spaces calls out",
+            529: "the API is overloaded; try again later, or with another model",
+        }.get(status or 0)
+        if kind == "overloaded_error":
+            remedy = "the API is overloaded; try again later, or with another model"
+        elif "prompt is too long" in said or "context limit" in said:
+            remedy = (
+                "the conversation is longer than the model can read; shorten it, or give it a model that reads more"
+            )
+        elif "credit balance" in said:
+            remedy = "add credit to the account at https://platform.claude.com"
+        status_text = f" with status {status}" if status and status >= 400 else ""
+        return f"{url} answered{status_text}: {said}" + (f"; {remedy}" if remedy else "")
+
+
+class _StreamReader:
+    """Reads the events of one stream."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, int] = {}  # index of a block: position of its call
+        self._silent_calls: set[int] = set()
+        self._thoughts: dict[int, dict[str, Any]] = {}
+        self._thought_before = False
+        self._usage: dict[str, Any] = {}
+
+    def read(self, event: Any) -> ChatMessageStreamDelta | None:
+        kind = event.type
+        if kind == "content_block_delta":
+            return self._piece(event.index, event.delta)
+        if kind == "content_block_start":
+            return self._start(event.index, event.content_block)
+        if kind == "content_block_stop":
+            return self._stop(event.index)
+        if kind == "message_start":
+            self._count(event.message.usage)
+            return ChatMessageStreamDelta(model_id=event.message.model)
+        if kind == "message_delta":
+            self._count(getattr(event, "usage", None))
+            return ChatMessageStreamDelta(token_usage=_usage(self._usage), finish_reason=event.delta.stop_reason)
+        return None
+
+    def _piece(self, index: int, delta: Any) -> ChatMessageStreamDelta | None:
+        kind = delta.type
+        if kind == "text_delta":
+            return ChatMessageStreamDelta(content=delta.text)
+        if kind == "input_json_delta":
+            if not delta.partial_json or index not in self._calls:
+                return None
+            self._silent_calls.discard(index)
+            return self._call_piece(index, delta.partial_json)
+        if kind == "thinking_delta":
+            self._thoughts[index]["thinking"] += delta.thinking
+            return ChatMessageStreamDelta(reasoning_content=delta.thinking or None)
+        if kind == "signature_delta":
+            self._thoughts[index]["signature"] = self._thoughts[index].get("signature", "") + delta.signature
+        return None
+
+    def _start(self, index: int, block: Any) -> ChatMessageStreamDelta | None:
+        if block.type == "text":
+            return ChatMessageStreamDelta(content=block.text) if block.text else None
+        if block.type == "tool_use":
+            self._calls[index] = len(self._calls)
+            self._silent_calls.add(index)
+            return self._call_piece(index, "", name=block.name, id=block.id)
+        if block.type == "thinking":
+            self._thoughts[index] = {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
+            # Thoughts are parted as they are in a whole reply.
+            opening = ("\n" if self._thought_before else "") + block.thinking
+            self._thought_before = True
+            return ChatMessageStreamDelta(reasoning_content=opening or None)
+        if block.type == "redacted_thinking":
+            item = _item({"type": "redacted_thinking", "data": block.data})
+            return ChatMessageStreamDelta(provider_items=[item])
+        return None
+
+    def _stop(self, index: int) -> ChatMessageStreamDelta | None:
+        thought = self._thoughts.pop(index, None)
+        if thought is not None:
+            return ChatMessageStreamDelta(provider_items=[_item(thought)])
+        if index in self._silent_calls:
+            return self._call_piece(index, "{}")  # a call without arguments sends none
+        return None
+
+    def _call_piece(self, index: int, arguments: str, name: str = "", id: str | None = None) -> ChatMessageStreamDelta:
+        piece = ChatMessageToolCallStreamDelta(
+            index=self._calls[index],
+            id=id,
+            type="function" if id else None,
+            function=ChatMessageToolCallFunction(name=name, arguments=arguments),
+        )
+        return ChatMessageStreamDelta(tool_calls=[piece])
+
+    def _count(self, usage: Any) -> None:
+        for name in _COUNTS:
+            value = getattr(usage, name, None)
+            if value is not None:
+                self._usage[name] = value
+
+
+_COUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "output_tokens_details",
+)
+
+
+def _usage(usage: Any) -> TokenUsage | None:
+    """Usage as we count it: Anthropic's input tokens are those that came from no cache and went into none."""
+    counts = usage if isinstance(usage, dict) else {name: getattr(usage, name, None) for name in _COUNTS}
+    if counts.get("input_tokens") is None and counts.get("output_tokens") is None:
+        return None
+    read, written = counts.get("cache_read_input_tokens"), counts.get("cache_creation_input_tokens")
+    return TokenUsage(
+        (counts.get("input_tokens") or 0) + (read or 0) + (written or 0),
+        counts.get("output_tokens") or 0,
+        cached_input_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=getattr(counts.get("output_tokens_details"), "thinking_tokens", None),
+    )
+
+
+def _item(block: dict[str, Any]) -> dict[str, Any]:
+    return {"provider": "anthropic", "item": block}
+
+
+def _thinking(given: Any) -> dict[str, Any] | None:
+    if given is None or isinstance(given, dict):
+        return given
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise ValueError(
+            f"thinking is {given!r}; give a number of tokens, or what the API takes: {{'type': 'adaptive'}}"
+        )
+    return {"type": "enabled", "budget_tokens": given}
+
+
+def _wire_blocks(blocks: Sequence[Block]) -> list[Block]:
+    return [_wire_block(block) for block in blocks]
+
+
+def _wire_block(block: Block) -> Block:
+    kind = block["type"]
+    if kind == "provider_item":
+        return dict(block["item"])
+    if kind == "image" and "data" in block:
+        source = {"type": "base64", "media_type": block["media_type"], "data": block["data"]}
+        return {"type": "image", "source": source}
+    if kind == "image" and "url" in block:
+        return {"type": "image", "source": {"type": "url", "url": block["url"]}}
+    if kind == "tool_result" and isinstance(block.get("content"), list):
+        return {**block, "content": _wire_blocks(block["content"])}
+    return dict(block)
+
+
+def _wire_tool(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool.get("function") if tool.get("type") == "function" else None
+    if function is None:
+        return dict(tool)  # one of the API's own
+    return {
+        "name": function["name"],
+        "description": function.get("description") or "",
+        "input_schema": function["parameters"],
+    }
+
+
+def _wire_choice(choice: Any) -> dict[str, Any]:
+    if isinstance(choice, dict):
+        if choice.get("type") == "function":
+            return {"type": "tool", "name": choice["function"]["name"]}
+        return dict(choice)
+    named = {"required": "any", "auto": "auto", "any": "any", "none": "none"}.get(choice)
+    if named is None:
+        raise ValueError(f"tool_choice is {choice!r}; use 'required', 'auto', 'none', or a dictionary")
+    return {"type": named}
+
+
+def _mark_for_cache(request: dict[str, Any], mark: dict[str, Any]) -> None:
+    """Mark the ends of what will be sent again: the tools, the instructions, and the last two turns of the user.
+
+    The mark on the turn before the last is where this call reads what the last one wrote.
+    """
+    mine = [turn["content"] for turn in request["messages"] if turn["role"] == "user"][-2:]
+    left = _MOST_MARKS - sum(1 for block in _blocks_in(request) if "cache_control" in block)
+    for blocks in (request.get("tools"), request.get("system"), *reversed(mine)):
+        if left > 0 and blocks and "cache_control" not in blocks[-1]:
+            blocks[-1]["cache_control"] = dict(mark)
+            left -= 1
+
+
+def _blocks_in(request: dict[str, Any]) -> Iterator[Block]:
+    yield from request.get("tools") or ()
+    yield from request.get("system") or ()
+    for turn in request["messages"]:
+        for block in turn["content"]:
+            yield block
+            if isinstance(block.get("content"), list):
+                yield from block["content"]
+
+
+def _said(error: Exception) -> tuple[str, str]:
+    """The API's own words, and its name for what went wrong."""
+    body = getattr(error, "body", None)
+    inner = body.get("error") if isinstance(body, dict) else None
+    if isinstance(inner, dict) and inner.get("message"):
+        return str(inner["message"]), str(inner.get("type") or "")
+    return str(getattr(error, "message", None) or error), ""
+
+
+def _is_on_this_machine(url: Any) -> bool:
+    host = urlsplit(str(url)).hostname if url else None
+    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))
