@@ -12,12 +12,13 @@ TEST_MODEL := qwen2.5-coder-0.5b
 DEMO_MODEL := qwen2.5-coder-1.5b
 FETCH := $(BIN)/python -m smolagents.models.catalogue fetch
 
-.PHONY: help setup demo test models lint format api bench docs-check clean
+.PHONY: help setup demo test models pyodide lint format api bench docs-check clean
 
 help:
 	@echo "make demo     three real tasks for an agent with a local model (fetches 1.1 GB once)"
 	@echo "make test     the tests; those that need a model are skipped until 'make models' has fetched it"
 	@echo "make models   fetch the local models for tests and demo (1.6 GB once)"
+	@echo "make pyodide  fetch Pyodide for the tests of the wasm executor (6.5 MB once)"
 	@echo "make lint     style, types and import rules"
 	@echo "make format   put the code in the project's format"
 	@echo "make api      names and signatures that the API still lacks"
@@ -44,6 +45,9 @@ test: setup
 
 models: setup
 	@$(FETCH) $(TEST_MODEL) $(DEMO_MODEL)
+
+pyodide: setup
+	@$(BIN)/python -m smolagents.executors.wasm fetch
 
 lint: setup
 	$(BIN)/ruff check .
