@@ -94,7 +94,13 @@ class AnthropicModel(WireModel):
         """The SDK's client."""
         anthropic = require("anthropic", extra="anthropic", needed_for=type(self).__name__)
         arguments = self._client_arguments()
-        client = anthropic.Anthropic(**arguments)
+        try:
+            client = anthropic.Anthropic(**arguments)
+        except anthropic.AnthropicError as error:
+            raise ValueError(
+                f"{type(self).__name__} cannot sign in: {error} "
+                "Set the environment variable ANTHROPIC_API_KEY, or give api_key=…"
+            ) from error
         signs_in = any(getattr(client, name, None) for name in ("api_key", "auth_token", "credentials"))
         if not signs_in and "default_headers" not in arguments and "http_client" not in arguments:
             base = arguments.get("base_url") or os.environ.get("ANTHROPIC_BASE_URL")
