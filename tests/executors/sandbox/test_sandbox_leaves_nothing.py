@@ -318,15 +318,20 @@ import resource
 executor = SandboxExecutor()
 executor("1")
 resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 3, 1000))
-try:
-    executor.session()("1")
-except OSError as error:
-    print(error)
+opened = len(os.listdir("/proc/self/fd"))
+for kind in (True, False):
+    try:
+        SandboxExecutor(fork_server=kind)("1")
+    except (OSError, RuntimeError) as error:
+        print(error)
 print(executor("2").output)
+print(len(os.listdir("/proc/self/fd")) - opened)
 """
     )
     assert "Too many open files" in program.line()
+    assert "Too many open files" in program.line()
     assert program.line() == "2"
+    assert program.line() == "0"
     assert program.wait(20) == 0
 
 

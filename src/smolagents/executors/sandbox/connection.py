@@ -81,9 +81,14 @@ class SandboxConnection(Connection):
         self._parts: list[bytes] = []
         self._missing = 4
         """Bytes that are missing of the message that is being read, or of its header."""
-        requests_theirs, self._requests = os.pipe()
-        self._replies, replies_theirs = os.pipe()
-        self._lease, lease_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            (requests_theirs, self._requests), (self._replies, replies_theirs), (self._lease, lease_theirs) = (
+                _channels()
+            )
+        except OSError:
+            if owns_server:
+                server.close()
+            raise
         os.set_blocking(self._requests, False)
         self._poll = select.poll()
         self._poll.register(self._replies, select.POLLIN)
@@ -292,6 +297,23 @@ class SandboxConnection(Connection):
             return WorkerLostError(self._server.explain() or "it closed its connection")
         assert self._ending is not None
         return WorkerLostError(cause_of(self._ending, self._memory_mb, self._cpu_seconds))
+
+
+_Pipe = tuple[int, int]
+
+
+def _channels() -> tuple[_Pipe, _Pipe, tuple[socket.socket, socket.socket]]:
+    """Two pipes and the lease."""
+    opened: list[_Pipe] = []
+    try:
+        for _ in range(2):
+            opened.append(os.pipe())
+        return opened[0], opened[1], socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:
+        for pipe in opened:
+            for fd in pipe:
+                os.close(fd)
+        raise
 
 
 def _release(requests: int, replies: int, lease: socket.socket, server: ForkServer | None, owner: int) -> None:

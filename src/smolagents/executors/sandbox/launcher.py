@@ -22,6 +22,8 @@ __all__ = ["ForkServer", "Session", "server_for", "single_server"]
 _BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap.py")
 _MOST_SERVERS = 4
 """Fork servers with packages that are kept; of more, the one that was unused for longest is ended."""
+_LARGEST_REQUEST = 150_000
+"""Bytes; the kernel takes 200,000 at once where it is not set up otherwise."""
 _END_SECONDS = 5.0
 _STALL_SECONDS = 60.0
 _EXPLAIN_SECONDS = 0.5
@@ -162,11 +164,17 @@ class ForkServer:
         Raises:
             ConnectionError: It has ended.
         """
+        data = json.dumps(message).encode()
+        if len(data) > _LARGEST_REQUEST:
+            raise SandboxUnavailableError(
+                f"The paths that the code may reach are too many: {len(data)} bytes of at most {_LARGEST_REQUEST}. "
+                "Name directories that hold them."
+            )
         with self._lock:
             if self.failure:
                 raise ConnectionError(self.failure)
             try:
-                socket.send_fds(self._control, [json.dumps(message).encode()], list(fds), socket.MSG_NOSIGNAL)
+                socket.send_fds(self._control, [data], list(fds), socket.MSG_NOSIGNAL)
             except OSError as error:
                 self._ended()
                 raise ConnectionError(self.failure) from error
