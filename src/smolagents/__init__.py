@@ -58,9 +58,10 @@ if TYPE_CHECKING:
     from smolagents.models.adapting import as_model
     from smolagents.models.anthropic import AnthropicModel
     from smolagents.models.api import ApiModel
-    from smolagents.models.base import Model, REMOVE_PARAMETER
+    from smolagents.models.base import REMOVE_PARAMETER, Model
     from smolagents.models.cleaning import get_clean_message_list
     from smolagents.models.default import default_model
+    from smolagents.models.fallback import FallbackModel
     from smolagents.models.huggingface import InferenceClientModel
     from smolagents.models.llama_cpp import LlamaCppModel
     from smolagents.models.openai import OpenAIModel, OpenAIServerModel
@@ -137,6 +138,7 @@ __all__ = [
     "DockerExecutor",
     "DuckDuckGoSearchTool",
     "E2BExecutor",
+    "FallbackModel",
     "FinalAnswerPromptTemplate",
     "FinalAnswerStep",
     "FinalAnswerTool",
@@ -242,6 +244,7 @@ __getattr__, __dir__ = lazy_exports(
         "DockerExecutor": "smolagents.executors.remote.docker.executor",
         "DuckDuckGoSearchTool": "smolagents.tools.duckduckgo",
         "E2BExecutor": "smolagents.executors.remote.e2b",
+        "FallbackModel": "smolagents.models.fallback",
         "FinalAnswerPromptTemplate": "smolagents.agents.templates",
         "FinalAnswerStep": "smolagents.memory",
         "FinalAnswerTool": "smolagents.tools.final_answer",

@@ -28,7 +28,7 @@ def model_types() -> list[str]:
     return sorted(
         name
         for name in smolagents.models.__all__
-        if name.endswith("Model") and name not in ("ApiModel", "Model") and "ServerModel" not in name
+        if name.endswith("Model") and name not in ("ApiModel", "FallbackModel", "Model") and "ServerModel" not in name
     )
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from smolagents.models.cleaning import get_clean_message_list as get_clean_message_list
     from smolagents.models.default import default_model as default_model
     from smolagents.models.default import make_model as make_model
+    from smolagents.models.facts import ModelFacts as ModelFacts
     from smolagents.models.facts import supports_stop_parameter as supports_stop_parameter
+    from smolagents.models.fallback import FallbackModel as FallbackModel
     from smolagents.models.huggingface import InferenceClientModel as InferenceClientModel
     from smolagents.models.llama_cpp import LlamaCppModel as LlamaCppModel
     from smolagents.models.openai import OpenAIModel as OpenAIModel
@@ -42,7 +44,8 @@ _MODULES = {
     "smolagents.models.base": ("REMOVE_PARAMETER", "Model"),
     "smolagents.models.cleaning": ("get_clean_message_list",),
     "smolagents.models.default": ("default_model", "make_model"),
-    "smolagents.models.facts": ("supports_stop_parameter",),
+    "smolagents.models.facts": ("ModelFacts", "supports_stop_parameter"),
+    "smolagents.models.fallback": ("FallbackModel",),
     "smolagents.models.huggingface": ("InferenceClientModel",),
     "smolagents.models.llama_cpp": ("LlamaCppModel",),
     "smolagents.models.openai": ("OpenAIModel", "OpenAIServerModel"),

@@ -65,7 +65,7 @@ def get_clean_message_list(
         else:
             clean.append({"role": role, "content": content})
             previous = role
-        if (reasoning_replay is not None or provider is not None) and role == "assistant":
+        if (reasoning_replay is not None or provider is not None) and role in ("assistant", "tool-call"):
             _replay(message, clean[-1], reasoning_replay, provider)
     return clean
 

@@ -57,7 +57,8 @@ def make_model(type_name: str, model_id: str | None = None, **kwargs: Any) -> An
     """
     import smolagents.models as room
 
-    names = [name for name in room.__all__ if name.endswith("Model") and name not in ("Model", "ApiModel")]
+    general = ("Model", "ApiModel", "FallbackModel")
+    names = [name for name in room.__all__ if name.endswith("Model") and name not in general]
     if type_name not in names:
         raise ValueError(f"there is no model type {type_name!r}; use one of {', '.join(names)}")
     import inspect

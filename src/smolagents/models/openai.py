@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from smolagents._imports import require
+from smolagents.models import responses
+from smolagents.models.base import Messages
 from smolagents.models.bridge import PerLoop
 from smolagents.models.chat_completions import ChatCompletionsModel
+from smolagents.models.wire import Reader
+from smolagents.types.messages import ChatMessage
 
 __all__ = ["OpenAIModel", "OpenAIServerModel"]
 
@@ -26,12 +30,14 @@ class OpenAIModel(ChatCompletionsModel):
         client_kwargs: Further arguments of the SDK's client, such as `{"timeout": 60}`.
         custom_role_conversions: Roles to replace, such as `{"system": "user"}`.
         flatten_messages_as_text: Send each content as one text, for servers that take no list of parts.
+        api: "chat" for chat completions, which all servers have; "responses" for OpenAI's newer API, in which reasoning
+            models get back what they thought.
         **kwargs: Sent with every call, such as `temperature` or `max_completion_tokens`; and the arguments of
             `ApiModel`.
 
     Raises:
         MissingExtraError: the SDK is not installed.
-        ValueError: there is no key.
+        ValueError: there is no key, or no such API.
     """
 
     def __init__(
@@ -44,8 +50,12 @@ class OpenAIModel(ChatCompletionsModel):
         client_kwargs: dict[str, Any] | None = None,
         custom_role_conversions: Mapping[Any, Any] | None = None,
         flatten_messages_as_text: bool = False,
+        api: Literal["chat", "responses"] = "chat",
         **kwargs: Any,
     ) -> None:
+        if api not in ("chat", "responses"):
+            raise ValueError(f'api is {api!r}; use "chat" or "responses"')
+        self.api = api
         self.api_base = api_base
         self.organization = organization
         self.project = project
@@ -59,6 +69,8 @@ class OpenAIModel(ChatCompletionsModel):
             flatten_messages_as_text=flatten_messages_as_text,
             **kwargs,
         )
+        if api == "responses":
+            self._given_facts["accepts_stop"] = False  # this API knows no stop sequences
 
     def create_client(self) -> Any:
         """The SDK's client."""
@@ -91,11 +103,58 @@ class OpenAIModel(ChatCompletionsModel):
         return arguments
 
     def _create(self, parameters: dict[str, Any]) -> Any:
+        if self.api == "responses":
+            return self.client.responses.create(**responses.responses_arguments(parameters))
         return self.client.chat.completions.create(**parameters)
 
     async def _acreate(self, parameters: dict[str, Any]) -> Any:
         client = await self._async_clients.get()
+        if self.api == "responses":
+            return await client.responses.create(**responses.responses_arguments(parameters))
         return await client.chat.completions.create(**parameters)
+
+    def _message(self, response: Any) -> ChatMessage:
+        if self.api == "responses":
+            return responses.message_of_response(response, self._stores())
+        return super()._message(response)
+
+    def _reader(self) -> Reader:
+        return responses.EventReader(self._stores()) if self.api == "responses" else super()._reader()
+
+    def _stores(self) -> bool:
+        return self.kwargs.get("store") is True
+
+    def _parameters(
+        self,
+        messages: Messages,
+        stop_sequences: list[str] | None,
+        response_format: dict[str, str] | None,
+        tools_to_call_from: list[Any] | None,
+        kwargs: Mapping[str, Any],
+        stream: bool = False,
+    ) -> dict[str, Any]:
+        if self.api == "chat":
+            return super()._parameters(
+                messages, stop_sequences, response_format, tools_to_call_from, kwargs, stream=stream
+            )
+        extra: dict[str, Any] = {"store": False, **({"stream": True} if stream else {})}
+        if self.known_facts.returns_reasoning:
+            extra["include"] = [responses.ENCRYPTED]
+        return self._prepare_completion_kwargs(
+            messages,
+            stop_sequences=stop_sequences,
+            response_format=response_format,
+            tools_to_call_from=tools_to_call_from,
+            custom_role_conversions={**responses.TOOL_ROLES, **(self.custom_role_conversions or {})},
+            convert_images_to_image_urls=True,
+            provider=responses.PROVIDER,
+            **{
+                "model": self.model_id,
+                **extra,
+                **{name: self.kwargs[name] for name in extra if name in self.kwargs},
+                **kwargs,
+            },
+        )
 
     def _can_await(self) -> bool:
         return self._own_client
