@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from smolagents.models.adapting import as_model
     from smolagents.models.anthropic import AnthropicModel
     from smolagents.models.api import ApiModel
+    from smolagents.models.azure import AzureOpenAIModel, AzureOpenAIServerModel
     from smolagents.models.base import REMOVE_PARAMETER, Model
     from smolagents.models.cleaning import get_clean_message_list
     from smolagents.models.default import default_model
@@ -126,6 +127,8 @@ __all__ = [
     "AnthropicModel",
     "ApiModel",
     "ApiWebSearchTool",
+    "AzureOpenAIModel",
+    "AzureOpenAIServerModel",
     "BaseTool",
     "BlaxelExecutor",
     "CallbackRegistry",
@@ -232,6 +235,8 @@ __getattr__, __dir__ = lazy_exports(
         "AnthropicModel": "smolagents.models.anthropic",
         "ApiModel": "smolagents.models.api",
         "ApiWebSearchTool": "smolagents.tools.api_web_search",
+        "AzureOpenAIModel": "smolagents.models.azure",
+        "AzureOpenAIServerModel": "smolagents.models.azure",
         "BaseTool": "smolagents.tools.base",
         "BlaxelExecutor": "smolagents.executors.remote.blaxel",
         "CallbackRegistry": "smolagents.memory",

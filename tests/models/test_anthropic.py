@@ -488,9 +488,10 @@ def test_a_missing_key_names_its_variable(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(ValueError, match="ANTHROPIC_API_KEY"):
         AnthropicModel("claude-opus-4-8")
-    with monkeypatch.context() as patch, pytest.raises(ValueError, match=r"cannot sign in.*ANTHROPIC_API_KEY"):
+    with monkeypatch.context() as patch:
         patch.setenv("ANTHROPIC_PROFILE", "missing")
-        AnthropicModel("claude-opus-4-8")
+        with pytest.raises(ValueError, match=r"cannot sign in.*ANTHROPIC_API_KEY"):
+            AnthropicModel("claude-opus-4-8")
     with pytest.raises(ValueError, match=r"for https://example.org: .*ANTHROPIC_API_KEY"):
         AnthropicModel("claude-opus-4-8", api_base="https://example.org")
     with serve_raw(reply(text("ok"))) as wire:

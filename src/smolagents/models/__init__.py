@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from smolagents.models.adapting import as_model as as_model
     from smolagents.models.anthropic import AnthropicModel as AnthropicModel
     from smolagents.models.api import ApiModel as ApiModel
+    from smolagents.models.azure import AzureOpenAIModel as AzureOpenAIModel
+    from smolagents.models.azure import AzureOpenAIServerModel as AzureOpenAIServerModel
     from smolagents.models.base import REMOVE_PARAMETER as REMOVE_PARAMETER
     from smolagents.models.base import Model as Model
     from smolagents.models.cleaning import get_clean_message_list as get_clean_message_list
@@ -41,6 +43,7 @@ _MODULES = {
     "smolagents.models.adapting": ("as_model",),
     "smolagents.models.anthropic": ("AnthropicModel",),
     "smolagents.models.api": ("ApiModel",),
+    "smolagents.models.azure": ("AzureOpenAIModel", "AzureOpenAIServerModel"),
     "smolagents.models.base": ("REMOVE_PARAMETER", "Model"),
     "smolagents.models.cleaning": ("get_clean_message_list",),
     "smolagents.models.default": ("default_model", "make_model"),
