@@ -68,6 +68,7 @@ bench: setup $(PEER)/.installed $(KERNEL)/.installed
 	$(BIN)/python benchmarks/overhead.py --peer $(PEER)/bin/python
 	$(BIN)/python benchmarks/execution.py
 	$(BIN)/python benchmarks/sandbox.py --peer $(PEER)/bin/python --kernel $(KERNEL)/bin/python
+	$(BIN)/python benchmarks/executors.py
 	@$(FETCH) $(DEMO_MODEL)
 	$(BIN)/python benchmarks/local_model.py
 
