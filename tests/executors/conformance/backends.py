@@ -104,6 +104,30 @@ def _no_docker():
     return docker_backend.unavailable()
 
 
+def _e2b(imports=(), timeout_seconds=30.0):
+    from support import e2b_service
+
+    return e2b_service.make(imports, timeout_seconds)
+
+
+def _no_e2b():
+    from support import e2b_service
+
+    return e2b_service.unavailable()
+
+
+def _blaxel(imports=(), timeout_seconds=30.0):
+    from support import blaxel_service
+
+    return blaxel_service.make(imports, timeout_seconds)
+
+
+def _no_blaxel():
+    from support import blaxel_service
+
+    return blaxel_service.unavailable()
+
+
 BACKENDS: dict[str, Backend] = {}
 
 
@@ -122,6 +146,10 @@ register(
         },
     )
 )
+register(
+    Backend(name="blaxel", make=_blaxel, unavailable=_no_blaxel, lacks={"import_policy": "any package may be there"})
+)
+register(Backend(name="e2b", make=_e2b, unavailable=_no_e2b, lacks={"import_policy": "any package may be there"}))
 register(
     Backend(name="docker", make=_docker, unavailable=_no_docker, lacks={"import_policy": "any package may be there"})
 )
