@@ -8,6 +8,8 @@ import shutil
 import threading
 import time
 import weakref
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -226,3 +228,46 @@ def test_a_permission_grants_what_it_names_and_no_more(make, tmp_path):
     assert executor(f"import js\njs.Deno.readTextFileSync({str(allowed)!r})").output == "granted"
     with pytest.raises(InterpreterError, match="NotCapable"):
         executor(f"js.Deno.readTextFileSync({str(other)!r})")
+
+
+@pytest.fixture
+def pages(tmp_path):
+    """Address of a web server with one page."""
+    (tmp_path / "page.txt").write_text("a page")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_network_that_is_permitted_can_be_used(make, pages):
+    executor = make(deno_permissions=[f"--allow-net={pages}"], timeout=20)
+    executor.send_tools({"shout": str.upper})
+    executor.send_variables({"url": f"http://{pages}/page.txt"})
+    executor("""
+import asyncio, js
+from pyodide.http import pyfetch
+async def page():
+    return await (await pyfetch(url)).string()
+async def twice():
+    return await asyncio.gather(page(), page())
+""")
+    assert executor("shout(await page())").output == "A PAGE"
+    assert executor("asyncio.run(twice())").output == ["a page", "a page"]
+    assert executor("await asyncio.sleep(0.01, 'slept')").output == "slept"
+    for elsewhere in ("http://127.0.0.2/", "http://localhost:8765/"):
+        executor.send_variables({"url": elsewhere})
+        with pytest.raises(InterpreterError, match="Requires net access"):
+            executor("await js.fetch(url)")
+    executor.timeout_seconds = 0.5
+    with pytest.raises(ExecutionTimeoutError):
+        executor("kept = 1\nwhile True: pass")
+    assert executor("kept").output == 1

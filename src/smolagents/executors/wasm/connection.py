@@ -32,6 +32,7 @@ _MOST_SNAPSHOT_BYTES = 2**28
 _START, _MESSAGE, _WHEEL, _LOAD, _READY, _SNAPSHOT = range(6)
 _OUT_OF_MEMORY = ("out of memory", "memory allocation of", "Failed to reserve virtual memory")
 
+_NETWORK = ("--allow-net", "--allow-all", "--allow-import")
 _INTERRUPT = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT)
 
 
@@ -93,6 +94,7 @@ class DenoConnection(Connection):
             "snapshot": str(snapshot) if snapshot else None,
             "source": None if snapshot else interpreter_source(),
             "make_snapshot": make_snapshot,
+            "network": any(option.startswith(_NETWORK) for option in permissions),
             "needs_require": (pyodide / "pyodide.asm.js").is_file(),
             "forget": [str(path) for path in (own if keep_reading else readable)],
         }

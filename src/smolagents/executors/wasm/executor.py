@@ -33,7 +33,9 @@ class WasmExecutor(RemotePythonExecutor):
             Pyodide directory, or with pip as wheels in pure Python or built for Pyodide.
         logger: Where progress and problems are shown: an `AgentLogger`, or None.
         deno_path: The Deno program. "deno" is looked for in PATH, then in the package `deno`.
-        deno_permissions: Options for Deno that permit more, such as "--allow-read=/data". None by default.
+        deno_permissions: Options for Deno that permit more, such as "--allow-read=/data"; none by default. With
+            "--allow-net=HOST" code can `await pyodide.http.pyfetch(...)`, or use `requests`; code that waits for
+            the network at its time limit is killed.
         timeout: Seconds that a piece of code may run, time in tools not counted; None for no limit. At the limit the
             code is interrupted and keeps its variables; what cannot be interrupted is killed.
         pyodide_dir: Directory with an unpacked Pyodide release; by default, the one that was fetched.

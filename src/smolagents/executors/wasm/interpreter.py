@@ -130,15 +130,19 @@ def _sleep_with(doze: Callable[[float], Any]) -> Callable[[Any], None]:
     return sleep
 
 
-def start(exchange: Callable[[str], str], doze: Callable[[float], Any], take_printed: Callable[[], str]) -> Session:
+def start(
+    exchange: Callable[[str], str], doze: Callable[[float], Any], take_printed: Callable[[], str], network: bool
+) -> Session:
     """Begin a session.
 
     Args:
         exchange: Sends a message to the host and returns its answer.
         doze: Sleeps that many milliseconds, or until there is an interruption.
         take_printed: Gives what was printed past `sys.stdout` since the last call.
+        network: Whether there is one. Pyodide's event loop then stays, which waits for what JavaScript does.
     """
     random.seed()  # a snapshot would give every session the same numbers
     time.sleep = _sleep_with(doze)
-    _use_loop()
+    if not network:
+        _use_loop()
     return Session(exchange, take_printed)

@@ -151,18 +151,20 @@ async function serve() {
   self.postMessage(settings.forget);
   pyodide.setInterruptBuffer(new Uint8Array(cells.buffer, 0, 4));
   const far = pyodide.runPython("import smolagents_interpreter; smolagents_interpreter");
-  const session = far.start(exchange, doze, takePrinted);
+  const session = far.start(exchange, doze, takePrinted, settings.network);
   const stream = { write: (data) => (print(decoder.decode(data)), data.length), isatty: false };
   pyodide.setStdout(stream);
   pyodide.setStderr(stream);
-  const handle = session.handle;
+  // With a network there are promises to wait for. Python's stack is then set aside while JavaScript goes on.
+  const handle = settings.network ? (text) => session.handle.callPromising(text) : session.handle;
   const install = session.install;
   send(READY, new Uint8Array(0));
   for (;;) {
     const frame = receive();
     dropInterruptions(frame.interrupts);
     if (frame.kind === MESSAGE) {
-      sendText(MESSAGE, handle(decoder.decode(frame.body)));
+      const reply = handle(decoder.decode(frame.body));
+      sendText(MESSAGE, typeof reply === "string" ? reply : await reply);
       continue;
     }
     let failure = "";
