@@ -433,3 +433,27 @@ def test_an_interpreter_that_does_not_start(make, monkeypatch):
     with pytest.raises(SandboxUnavailableError, match=r"'/no/such/python' could not be started|No process of"):
         make(fork_server=False)("1")
     assert subprocess  # the module is what starts it
+
+
+def test_removing_a_deep_closed_tree_with_links_out_of_it(tmp_path):
+    from smolagents.executors.sandbox.removal import remove_tree
+
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("stays")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    here = os.open(tree, os.O_RDONLY)
+    chain = [here]
+    for _ in range(1500):  # deeper than the interpreter's stack, and than paths can be long
+        os.symlink(outside, "link", dir_fd=chain[-1])
+        os.mkdir("inner", dir_fd=chain[-1])
+        chain.append(os.open("inner", os.O_RDONLY, dir_fd=chain[-1]))
+    for fd in reversed(chain):
+        os.fchmod(fd, 0)
+        os.close(fd)
+    remove_tree(str(tree))
+    assert not tree.exists()
+    assert (outside / "file").read_text() == "stays"
+    remove_tree(str(tree))
+    remove_tree(str(tmp_path / "never there"))

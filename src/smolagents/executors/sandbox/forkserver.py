@@ -219,11 +219,10 @@ class _Server:
                 request["work_dir"] = session.work_dir = self._make_directory()
             prepare(Policy(**request["policy"], work_dir=request["work_dir"]))
             pid = os.fork()
-        except OSError as error:
+        except Exception as error:
             if session.work_dir is not None:
                 remove_tree(session.work_dir)
-            what = f"{error.strerror}: '{error.filename}'" if error.filename else str(error.strerror)
-            session.tell(error=what)
+            session.tell(error=str(error))
             lease.close()
             return None
         if not pid:

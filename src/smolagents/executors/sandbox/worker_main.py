@@ -71,7 +71,7 @@ def _keep_only(requests: int, replies: int) -> tuple[int, int]:
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     place = min(limit if limit > 0 else _PLACE, _PLACE) - 2
-    # Both are far below: a fork server takes the lowest free numbers.
+    place = max(place, requests + 1, replies + 1)  # where a fork server has very many sessions
     os.dup2(requests, place, inheritable=False)
     os.dup2(replies, place + 1, inheritable=False)
     close_descriptors((0, 1, 2, place, place + 1))
