@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 
 from . import landlock, limits, mounts, namespaces, privileges, seccomp
@@ -197,9 +198,12 @@ class _Confinement:
         self._allow_reading(ruleset)
         for _, descriptor in self.writable:
             ruleset.allow(descriptor, landlock.WRITE)
+        private_root = "private_root" in self.applied
         # Opened again: they may be other file systems by now.
-        for _, descriptor in self._open(self.policy.hidden, optional=True):
-            ruleset.allow(descriptor, landlock.LIST)
+        for path, descriptor in self._open(self.policy.hidden, optional=True):
+            # To import what is authorised in it. Without a private root that lists all the rest, too.
+            if private_root or not _holds_home(path):
+                ruleset.allow(descriptor, landlock.LIST)
         ((_, descriptor),) = self._open([self.policy.work_dir])
         ruleset.allow(descriptor, landlock.WRITE)
         self.applied.append("landlock")
@@ -250,7 +254,8 @@ class _Confinement:
             bits = 0o5 if stat.S_ISDIR(status.st_mode) else 0o4
             if status.st_mode & bits != bits or not (private_root or _parents_are_open(path)):
                 return True
-        return not (private_root or _parents_are_open(policy.work_dir))
+        # What the worker has read so far it could read as root; the rest of the standard library is to be read as another user.
+        return not (private_root or all(map(_parents_are_open, (policy.work_dir, os.__file__))))
 
     def _take_work_dir(self) -> None:
         os.chdir(self.policy.work_dir)
@@ -315,6 +320,14 @@ def _allow_around(ruleset: landlock.Ruleset, directory: str, holes: list[str]) -
             ruleset.allow(descriptor, access)
         finally:
             os.close(descriptor)
+
+
+def _holds_home(path: str) -> bool:
+    try:
+        home = os.path.realpath(pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:
+        return False
+    return f"{home}/".startswith(os.path.realpath(path).rstrip("/") + "/")
 
 
 def _close(descriptors: list[int]) -> None:

@@ -17,6 +17,7 @@ __all__ = ["Place", "enter_private_root", "resolve"]
 
 _NOSUID, _NODEV, _NOEXEC = 2, 4, 8
 _BIND, _MOVE, _RECURSIVE, _PRIVATE = 4096, 8192, 16384, 1 << 18  # <linux/mount.h>
+_DETACH = 2
 
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
@@ -68,24 +69,38 @@ def enter_private_root(
     work_place = root.add(_WRITE, *work_dir)
     # The work directory is a place that exists; the new root is built on it.
     _mount("tmpfs", work_dir[0], "tmpfs", _NOSUID | _NODEV, "mode=755,size=1m")
+    try:
+        os.chdir(work_dir[0])
+        root.build()
+        _set_attributes(".", _ATTR_RDONLY | _NOSUID)
+        flags = _NOSUID | _NODEV | (0 if executable else _NOEXEC)
+        for real, descriptor in writable_places:
+            _bind(descriptor, real)
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                _set_attributes("." + real, flags)
+        _mount_work_dir(work_dir[1], work_place, flags, disk_mb, owner)
+        # The new root is laid over the old one, as when a system starts. To take the old one away (`pivot_root`, `umount`)
+        # would wait for all processors, often for milliseconds, and add nothing: a process without capabilities and without
+        # descriptors of directories outside has no way to it.
+        _mount(".", "/", None, _MOVE)
+    except OSError:
+        os.chdir("/")
+        target = ctypes.create_string_buffer(os.fsencode(work_dir[0]))
+        syscall("umount2", address(target), _DETACH)
+        raise
+    os.chroot(".")
     os.chdir(work_dir[0])
-    root.build()
-    _set_attributes(".", _ATTR_RDONLY | _NOSUID)
-    flags = _NOSUID | _NODEV | (0 if executable else _NOEXEC)
-    for real, descriptor in writable_places:
-        _bind(descriptor, real)
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            _set_attributes("." + real, flags)
+
+
+def _mount_work_dir(descriptor: int, place: str, flags: int, disk_mb: int | None, owner: tuple[int, int]) -> None:
     if disk_mb is None:
         # Not what is mounted in it: the new root is.
-        _mount(f"/proc/self/fd/{work_dir[1]}", "." + work_place, None, _BIND)
-        _set_attributes("." + work_place, flags)
-    else:
-        files = _OTHER_FILES + _FILES_PER_MB * disk_mb
-        options = f"mode=700,uid={owner[0]},gid={owner[1]},size={disk_mb}m,nr_inodes={files}"
-        _mount("tmpfs", "." + work_place, "tmpfs", flags, options)
-    _change_root()
-    os.chdir(work_dir[0])
+        _mount(f"/proc/self/fd/{descriptor}", "." + place, None, _BIND)
+        _set_attributes("." + place, flags)
+        return
+    files = _OTHER_FILES + _FILES_PER_MB * disk_mb
+    options = f"mode=700,uid={owner[0]},gid={owner[1]},size={disk_mb}m,nr_inodes={files}"
+    _mount("tmpfs", "." + place, "tmpfs", flags, options)
 
 
 class _Root:
@@ -97,6 +112,8 @@ class _Root:
     def add(self, kind: str, path: str, descriptor: int) -> str:
         """Plan a path and the symbolic links on the way to it; return its real path."""
         real, links = resolve(path)
+        if not real:
+            raise OSError(22, "all of the root directory was asked for", path)
         for link, target in links:
             self.entries.setdefault(link, (_LINK, -1, target))
         if kind == _WRITE or self.entries.get(real, (_HIDE,))[0] == _HIDE:
@@ -189,14 +206,6 @@ def _make_parents(path: str, made: set[str]) -> None:
 
 def _bind(descriptor: int, place: str) -> None:
     _mount(f"/proc/self/fd/{descriptor}", "." + place, None, _BIND | _RECURSIVE)
-
-
-def _change_root() -> None:
-    # The new root is laid over the old one, as when a system starts. To take the old one away (`pivot_root`, `umount`) would
-    # wait for all processors, often for milliseconds, and add nothing: a process without capabilities and without descriptors
-    # of directories outside has no way to it.
-    _mount(".", "/", None, _MOVE)
-    os.chroot(".")
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:

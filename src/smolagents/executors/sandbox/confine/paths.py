@@ -14,6 +14,7 @@ from .distributions import modules_of
 __all__ = ["hidden_paths", "python_paths"]
 
 _SHARED_LIBRARIES = ("/lib", "/lib64", "/usr/lib64", "/usr/lib")
+_STORES = ("/nix/store", "/gnu/store")  # where each package is a directory of its own, that others refer to
 _LOADER = ("/etc/ld.so.cache", "/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path")
 _CLOCK = ("/etc/localtime", "/etc/timezone")
 _PACKAGE_DIRECTORIES = ("site-packages", "dist-packages")
@@ -70,6 +71,7 @@ def _interpreter() -> list[str]:
     library = sysconfig.get_config_var("INSTSONAME")
     if library:
         found.append(os.path.join(sysconfig.get_config_var("LIBDIR") or "", library))
+    found += [store for store in _STORES if sys.base_prefix.startswith(store)]
     if sys.base_prefix not in _SYSTEM_PREFIXES:
         found.append(os.path.join(sys.base_prefix, "lib"))
     platform = sysconfig.get_config_var("MULTIARCH")

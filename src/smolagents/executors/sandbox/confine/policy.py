@@ -35,11 +35,12 @@ class Policy:
 
     Args:
         readable (`list[str]`): Absolute paths that can be read, directories with all that is in them. The interpreter's own
-            files are not implied: add `python_paths(...)`.
+            files are not implied: add `python_paths(...)`. The code of a host that runs as root reads them as a user that owns
+            nothing, so files in a directory that root alone may read take `unconfined=("own_user",)`.
         hidden (`list[str]`): Directories of which nothing can be read but what `readable` names: `hidden_paths(...)`. With a
             private root they are empty otherwise; without, the names in them can be listed.
         writable (`list[str]`): Absolute paths of existing directories or files that can be read, written and deleted.
-            Only `max_file_mb` limits what is written there.
+            Only `max_file_mb` limits what is written there. If the host runs as root, what the code makes there is root's.
         work_dir (`str`): Absolute path of an existing directory, the current directory of the code. With `max_disk_mb` and
             mount namespaces it becomes a file system of its own in memory: what lies in the directory is hidden, and what
             the code writes is gone with the process. Otherwise the directory itself is used.
@@ -55,7 +56,7 @@ class Policy:
             namespaces can be made (`confine` then reports `"disk"`), else not at all.
         max_threads (`int`): Threads, the first one included.
         executable_memory (`bool`): Allow memory that is written and then executed, which just-in-time compilers (numba,
-            torch) need. Refused by default.
+            torch) need, and with some builds of libffi functions that ctypes gives to C. Refused by default.
         die_with_parent (`bool`): Kill the process when the *thread* that forked it ends. Pass False if the worker is
             forked by a thread that does not live as long as the worker.
         unconfined (`tuple[str, ...]`): Protections to leave out, of `OPT_OUTS`.

@@ -199,6 +199,7 @@ SYSCALLS: dict[str, tuple[int | None, int | None]] = {
     "mount_setattr": (442, 442),
     "mount": (165, 40),
     "sethostname": (170, 161),
+    "umount2": (166, 39),
     "unshare": (272, 97),
     "seccomp": (317, 277),
     "landlock_create_ruleset": (444, 444),
