@@ -8,6 +8,7 @@ from typing import Any
 
 from smolagents.models.base import Messages, Model
 from smolagents.models.bridge import in_thread, iterate_in_thread
+from smolagents.models.reasoning import separate_reasoning
 from smolagents.models.stops import remove_content_after_stop_sequences
 from smolagents.types.messages import ChatMessage, ChatMessageStreamDelta, MessageRole
 
@@ -149,6 +150,7 @@ class _AdaptedModel(Model):
                 "return a ChatMessage, a text, or a dictionary with 'content'"
             )
         if isinstance(reply, ChatMessage) and self._accepted is not None and "stop_sequences" not in self._accepted:
+            separate_reasoning(reply)  # first, as a stop sequence within a thought ends nothing
             reply.content = remove_content_after_stop_sequences(reply.content, stop_sequences)
         message: ChatMessage = reply
         return message

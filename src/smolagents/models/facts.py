@@ -80,6 +80,8 @@ def supports_stop_parameter(model_id: str) -> bool:
     return facts_about(model_id).accepts_stop
 
 
+_REASONING_FIELDS = ("reasoning_content", "reasoning_details", "reasoning")
+
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "max_tokens_parameter": ("max_tokens", "max_completion_tokens", None),
     "system_role": ("system", "developer", "user"),
@@ -116,6 +118,7 @@ def fitted(parameters: dict[str, Any], facts: ModelFacts) -> dict[str, Any]:
     system messages are given the role that is taken.
     """
     fit = dict(parameters)
+    messages = fit.get("messages") or []
     if not facts.accepts_stop:
         fit.pop("stop", None)
     wanted = facts.max_tokens_parameter
@@ -131,8 +134,14 @@ def fitted(parameters: dict[str, Any], facts: ModelFacts) -> dict[str, Any]:
         fit["tool_choice"] = "auto"
     for name in facts.refused:
         fit.pop(name, None)
+    if facts.reasoning_replay is None and any(
+        not message.keys().isdisjoint(_REASONING_FIELDS) for message in messages
+    ):
+        fit["messages"] = messages = [
+            {name: value for name, value in message.items() if name not in _REASONING_FIELDS} for message in messages
+        ]
     if facts.system_role != "system":
         from smolagents.models.cleaning import with_system_role
 
-        fit["messages"] = with_system_role(fit["messages"], facts.system_role)
+        fit["messages"] = with_system_role(messages, facts.system_role)
     return fit
