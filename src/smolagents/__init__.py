@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from smolagents.models.api import ApiModel
     from smolagents.models.azure import AzureOpenAIModel, AzureOpenAIServerModel
     from smolagents.models.base import REMOVE_PARAMETER, Model
+    from smolagents.models.bedrock import AmazonBedrockModel, AmazonBedrockServerModel
     from smolagents.models.cleaning import get_clean_message_list
     from smolagents.models.default import default_model
     from smolagents.models.fallback import FallbackModel
@@ -124,6 +125,8 @@ __all__ = [
     "AgentToolCallError",
     "AgentToolExecutionError",
     "AgentType",
+    "AmazonBedrockModel",
+    "AmazonBedrockServerModel",
     "AnthropicModel",
     "ApiModel",
     "ApiWebSearchTool",
@@ -232,6 +235,8 @@ __getattr__, __dir__ = lazy_exports(
         "AgentToolCallError": "smolagents.types.errors",
         "AgentToolExecutionError": "smolagents.types.errors",
         "AgentType": "smolagents.types.agent_types",
+        "AmazonBedrockModel": "smolagents.models.bedrock",
+        "AmazonBedrockServerModel": "smolagents.models.bedrock",
         "AnthropicModel": "smolagents.models.anthropic",
         "ApiModel": "smolagents.models.api",
         "ApiWebSearchTool": "smolagents.tools.api_web_search",

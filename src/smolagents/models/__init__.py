@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from smolagents.models.azure import AzureOpenAIServerModel as AzureOpenAIServerModel
     from smolagents.models.base import REMOVE_PARAMETER as REMOVE_PARAMETER
     from smolagents.models.base import Model as Model
+    from smolagents.models.bedrock import AmazonBedrockModel as AmazonBedrockModel
+    from smolagents.models.bedrock import AmazonBedrockServerModel as AmazonBedrockServerModel
     from smolagents.models.cleaning import get_clean_message_list as get_clean_message_list
     from smolagents.models.default import default_model as default_model
     from smolagents.models.default import make_model as make_model
@@ -45,6 +47,7 @@ _MODULES = {
     "smolagents.models.api": ("ApiModel",),
     "smolagents.models.azure": ("AzureOpenAIModel", "AzureOpenAIServerModel"),
     "smolagents.models.base": ("REMOVE_PARAMETER", "Model"),
+    "smolagents.models.bedrock": ("AmazonBedrockModel", "AmazonBedrockServerModel"),
     "smolagents.models.cleaning": ("get_clean_message_list",),
     "smolagents.models.default": ("default_model", "make_model"),
     "smolagents.models.facts": ("ModelFacts", "supports_stop_parameter"),
