@@ -22,6 +22,7 @@ import os
 import select
 import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -143,7 +144,9 @@ class Sandbox:
         manager = AsyncKernelManager(transport="ipc", ip=os.path.join(self.directory, "." + identity[:8]))
 
         async def start() -> Any:
-            await manager.start_kernel(env={**os.environ, **self.asked.get("envVars", {})}, cwd=cwd)
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            environment = {**os.environ, **self.asked.get("envVars", {})}
+            await manager.start_kernel(env=environment, cwd=cwd, **quiet)
             client = manager.client()
             client.start_channels()
             await client.wait_for_ready(timeout=60)
@@ -177,7 +180,10 @@ class E2BService:
         return {"api_key": KEY, "api_url": self.url, "sandbox_url": self.url}
 
     def refuse(self, request: str, status: int, message: str = "", times: int = 1) -> None:
-        """Answer the next requests that start with `request` (method and path) with an error."""
+        """Answer the next requests that start with `request` (method and path) with an error.
+
+        Status 0: run the cell, and cut the connection before anything is answered.
+        """
         self.refusals += [(request, status, message)] * times
 
     def refusal(self, request: str) -> tuple[int, str] | None:
@@ -240,6 +246,12 @@ class Handler(BaseHTTPRequestHandler):
         of_api = parts[0] in {"sandboxes", "v2", "v3"}
         if refusal := self.service.refusal(request):
             status, message = refusal
+            if status == 0:
+                for _ in self.service.only().contexts[body["context_id"]].run(body["code"], lambda: False):
+                    pass
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return None
             headers = {"Should-Retry": "false"}
             return self.answer(status, {"code": status, "message": message} if of_api else message, headers=headers)
         if of_api:

@@ -153,24 +153,45 @@ def test_many_tool_calls_in_one_step(shared):
     assert asked == list(range(50))
 
 
-def test_a_cell_that_is_refused_for_a_while_is_sent_again(service, shared, monkeypatch):
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_cell_that_is_refused_for_a_while_is_sent_again(service, shared, monkeypatch, status):
     monkeypatch.setattr(e2b, "WAITS_WHEN_REFUSED", (0.01, 0.01, 0.01))
-    service.refuse("POST /execute", 429, "slow down", times=3)
-    assert shared("6 * 7").output == 42
+    shared("x = 6")
+    service.refuse("POST /execute", status, "slow down", times=3)
+    assert shared("x * 7").output == 42
+
+
+def test_a_cell_whose_answer_was_lost_is_not_done_twice(service):
+    called = []
+    with E2BExecutor([], **service.kwargs) as executor:
+        executor.send_tools({"note": called.append})
+        executor("x = 1")
+        service.refuse("POST /execute", 0)
+        assert executor("x += 1\nnote(x)\nx").output == 2
+        assert called == [2]
 
 
 @pytest.mark.parametrize("status", [500, 404])
-def test_a_refused_cell_ends_the_session_and_not_the_sandbox(service, status):
+def test_a_cell_that_is_refused_for_good_ends_the_session_and_not_the_sandbox(service, monkeypatch, status):
+    monkeypatch.setattr(e2b, "WAITS_WHEN_REFUSED", (0.01,))
     with E2BExecutor([], **service.kwargs) as executor:
         executor("x = 1\nopen('kept.txt', 'w').write('kept')")
         sandbox = executor.sandbox.sandbox_id
-        service.refuse("POST /execute", status, "something broke")
+        service.refuse("POST /execute", status, "something broke", times=2 if status == 500 else 1)
         error = failure(executor, "x", SessionLostError)
         assert "something broke" in str(error)
         assert error.lost == ("x",)
         assert executor("open('kept.txt').read()").output == "kept"
         assert executor.sandbox.sandbox_id == sandbox
         assert len(service.sandboxes[sandbox].contexts) == 1
+
+
+def test_a_flood_from_the_far_side_ends_the_session(service, monkeypatch):
+    monkeypatch.setattr(e2b, "MOST_PRINTED", 1_000_000)
+    flood = "for _ in range(100):\n    print('x' * 100_000, file=__smolagents__._streams[0], flush=True)"
+    with E2BExecutor([], **service.kwargs) as executor:
+        error = failure(executor, flood, SessionLostError)
+        assert "it said more than" in str(error)
 
 
 def test_code_that_takes_too_long_is_stopped_and_keeps_its_variables(service):

@@ -26,7 +26,7 @@ class CellConnection(Connection):
     Args:
         run_cell: `run_cell(source, timeout)` runs source in the kernel's `__main__` and returns what it printed.
             After `timeout` seconds it takes the kernel for dead. It raises `WorkerLostError` for that, and whenever
-            the kernel is gone.
+            the kernel is gone. It may run the same source again when it did not learn what came of it.
         close: Ends the kernel.
     """
 
@@ -41,6 +41,7 @@ class CellConnection(Connection):
         self._mark = f"<<{secrets.token_hex(8)}>>"
         self._word: str | None = None
         self._interrupt_next = False
+        self._turns = 0
         self._closed = False
         self._started = False
 
@@ -55,7 +56,9 @@ class CellConnection(Connection):
             wait = _TURN_SECONDS if deadline is None else max(min(_TURN_SECONDS, deadline - time.monotonic()), 0.0)
             interrupt, self._interrupt_next = self._interrupt_next, False
             word, self._word = self._word, None
-            reply = self._turn(f"__smolagents__.turn({self._mark!r}, {wait:.3f}, {word!r}, {interrupt})", wait)
+            self._turns += 1
+            arguments = f"{self._turns}, {self._mark!r}, {wait:.3f}, {word!r}, {interrupt}"
+            reply = self._turn(f"__smolagents__.turn({arguments})", wait)
             if reply is not None:
                 self._interrupt_next = False  # what the code wants next it asks the host, which knows
                 return reply

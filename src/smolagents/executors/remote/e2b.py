@@ -12,7 +12,7 @@ from smolagents._imports import require
 from smolagents.executors.errors import WorkerLostError
 from smolagents.executors.remote.base import DEFAULT_TIMEOUT_SECONDS, RemotePythonExecutor, packages_for
 from smolagents.executors.remote.cells import CellConnection
-from smolagents.executors.remote.connection import Connection
+from smolagents.executors.remote.connection import MAX_MESSAGE_BYTES, Connection
 from smolagents.executors.remote.forgotten import Ending
 from smolagents.executors.remote.installing import install_by_cell
 
@@ -22,7 +22,9 @@ LIFETIME = 1800
 """Seconds without code after which a sandbox ends by itself. The service's own default is 300; models think longer."""
 RENEW_EVERY = 60.0
 WAITS_WHEN_REFUSED = (0.5, 1.0, 2.0)
-"""Seconds to wait before a cell that was refused with status 429, so was not run, is sent again."""
+"""Seconds to wait before a cell is sent again."""
+MOST_PRINTED = 2 * MAX_MESSAGE_BYTES
+"""Characters that a cell may print; what it has to say is not longer."""
 START_OF_KERNEL = 60.0
 _DEAD_KERNEL = ("ContextRestarting", "UnexpectedEndOfExecution")
 """Names of the errors that the code interpreter gives in the place of a cell whose kernel is gone."""
@@ -153,7 +155,10 @@ class E2BExecutor(RemotePythonExecutor):
         """Run a cell and return what it printed; of one that failed, with its error."""
         self._renew(sandbox)
         try:
-            execution = self._patiently(partial(sandbox.run_code, source, context=context, timeout=timeout))
+            arguments = {"context": context, "timeout": timeout, **_bounded()}
+            execution = self._patiently(sandbox, partial(sandbox.run_code, source, **arguments))
+        except WorkerLostError:
+            raise
         except Exception as error:
             raise WorkerLostError(self._cause_of_loss(sandbox, error, timeout)) from error
         printed = "".join(execution.logs.stdout)
@@ -164,12 +169,15 @@ class E2BExecutor(RemotePythonExecutor):
             raise WorkerLostError("the kernel died; most often the memory of the sandbox was used up")
         return f"{printed}\n{failure.name}: {failure.value}"
 
-    def _patiently(self, call: Callable[[], Any]) -> Any:
+    def _patiently(self, sandbox: Any, call: Callable[[], Any]) -> Any:
+        """Send a cell again when the service refused it for now, or the connection broke: it does no harm twice."""
         for wait in WAITS_WHEN_REFUSED:
             try:
                 return call()
-            except self._sdk.SandboxException as error:
-                if not str(error).startswith("429"):
+            except (self._sdk.TimeoutException, self._sdk.NotFoundException):
+                raise
+            except Exception as error:
+                if not str(error).startswith("429") and not _is_running(sandbox):
                     raise
             time.sleep(wait)
         return call()
@@ -230,6 +238,19 @@ class E2BExecutor(RemotePythonExecutor):
         self.sandbox = None
         super().cleanup()
         self._end_sandbox()
+
+
+def _bounded() -> dict[str, Callable[[Any], None]]:
+    """Callbacks for the SDK, which keeps all that a cell says."""
+    said = 0
+
+    def count(output: Any) -> None:
+        nonlocal said
+        said += len(getattr(output, "line", "") or "")
+        if said > MOST_PRINTED:
+            raise WorkerLostError(f"it said more than {MOST_PRINTED >> 20} MB at once")
+
+    return {"on_stdout": count, "on_stderr": count}
 
 
 def _is_running(sandbox: Any) -> bool | None:

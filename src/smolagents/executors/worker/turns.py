@@ -70,6 +70,7 @@ class Turns:
         self._lock = threading.Lock()
         self._interruptible = False
         self._interrupted = False
+        self._turn = (0, "")
         self._thread = threading.Thread(target=self._serve, name="smolagents-code", daemon=True)
         self._thread.start()
         _make_sleep_interruptible(self._thread)
@@ -114,15 +115,21 @@ class Turns:
         thread = ctypes.c_ulong(self._thread.ident or 0)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None if kind is None else ctypes.py_object(kind))
 
-    def turn(self, mark: str, wait: float, word: str | None = None, interrupt: bool = False) -> None:
+    def turn(self, number: int, mark: str, wait: float, word: str | None = None, interrupt: bool = False) -> None:
         """One turn, called by a cell. Prints the next message of the session between two marks.
 
         Args:
+            number: Of the turn. When what it printed got lost, it may be called again: it then only prints it again.
             mark: Text that tells the message from what else may be printed.
             wait: Seconds to wait for the next message. An empty one is printed when there is none.
             word: A packed message for the session, if any.
             interrupt: Whether to interrupt the code first.
         """
+        if number != self._turn[0]:
+            self._turn = (number, f"\n{mark}{self._next(wait, word, interrupt)}{mark}")
+        builtins.print(self._turn[1], file=self._streams[0], flush=True)
+
+    def _next(self, wait: float, word: str | None, interrupt: bool) -> str:
         output: Any = self._worker.output
         if sys.stdout is not output:
             self._streams = (sys.stdout, sys.stderr)
@@ -139,7 +146,7 @@ class Turns:
             reply = self._out.get(timeout=wait)
         if reply and not self._worker.busy:
             sys.stdout, sys.stderr = self._streams
-        builtins.print(f"\n{mark}{pack(reply) if reply else ''}{mark}", file=self._streams[0], flush=True)
+        return pack(reply) if reply else ""
 
 
 def _make_sleep_interruptible(thread: threading.Thread) -> None:
