@@ -85,6 +85,7 @@ class DenoConnection(Connection):
         self._interrupts = 0
         self._started = False
         self._ended = False
+        self._why = ""
         self._process = start_process(deno, readable, permissions, memory_mb)
         self._pipes = Pipes(self._process)
         self._end = weakref.finalize(self, _end, self._process, self._pipes)
@@ -201,6 +202,11 @@ class DenoConnection(Connection):
         self._end()
 
     def _cause(self, error: PipeClosedError) -> str:
+        if not self._why:
+            self._why = self._find_cause(error)
+        return self._why
+
+    def _find_cause(self, error: PipeClosedError) -> str:
         """Why the process is gone, as a clause."""
         if self._ended or str(error) != "it ended":
             return "its process was ended" if self._ended else str(error)

@@ -118,6 +118,7 @@ def start_process(
         cwd=os.path.abspath(os.sep),
         env=environment,
         start_new_session=True,  # Ctrl-C in the terminal is for the host alone
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same, on Windows
     )
     _limit_memory(process.pid, memory_mb)
     return process
