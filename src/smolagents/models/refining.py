@@ -42,7 +42,8 @@ class Refiner:
             delta = replace(delta, token_usage=None, finish_reason=None, model_id=None)
         cutter = self._cutter
         if cutter is not None and cutter.stopped:
-            return None
+            items = delta.provider_items
+            return None if items is None else ChatMessageStreamDelta(provider_items=items)
         if self._assuming and delta.reasoning_content:  # the server tells thought from answer itself
             self._assuming, self._splitter = False, ThoughtSplitter()
         content = delta.content
