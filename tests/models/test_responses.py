@@ -121,11 +121,14 @@ def test_tool_calls(way, weather):
     assert told["parameters"]["required"] == ["city"]
 
 
-def test_parameters_under_the_names_of_this_api():
+def test_parameters_under_the_names_of_this_api(weather):
     form = {"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": {"type": "object"}}}
     with serve_answers(Answer(response(said("{}")))) as wire:
         model(wire.url, max_tokens=9, reasoning_effort="low", verbosity="low", temperature=0.2).generate(
-            user("x"), response_format=form, tool_choice={"type": "function", "function": {"name": "f"}}
+            user("x"),
+            response_format=form,
+            tools_to_call_from=[weather],
+            tool_choice={"type": "function", "function": {"name": "f"}},
         )
         model(wire.url, "gpt-4.1", max_completion_tokens=9, store=True).generate(user("x"))
         first, second = wire.requests
