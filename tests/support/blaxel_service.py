@@ -7,9 +7,9 @@ github.com/blaxel-ai/sandbox: Jupyter Kernel Gateway on port 8888, without a tok
 
 - Control plane under `/v0`: create, read, list, delete sandboxes; `X-Blaxel-Authorization` and `X-Blaxel-Workspace`.
 - Data plane under `/sbx/{name}`, the address that a sandbox's record holds: `/port/8888/…` is passed on to a real
-  Kernel Gateway, one process for each sandbox; websockets too. The same headers are asked for.
+  Kernel Gateway; websockets too. The same headers are asked for.
 
-A sandbox is a process and a directory, and confines nothing. Plain HTTP on the loopback interface.
+A sandbox is its kernels, which are real, and confines nothing. Plain HTTP on the loopback interface.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -44,54 +44,92 @@ _HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "host
 
 
 @dataclass
-class Sandbox:
-    """One sandbox: its record, and its Kernel Gateway."""
+class Gateway:
+    """A Jupyter Kernel Gateway, started as the image does it."""
 
-    name: str
-    asked: dict[str, Any]
-    """The body of the request that created it."""
-    url: str
-    status: str = "DEPLOYED"
-    port: int = 0
+    variables: dict[str, str]
     directory: str = field(default_factory=lambda: tempfile.mkdtemp(prefix="blaxel-sandbox-"))
+    port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def runtime(self) -> dict[str, Any]:
-        return self.asked.get("spec", {}).get("runtime", {})
-
-    def start(self) -> None:
+    def __post_init__(self) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        given = {each["name"]: each["value"] for each in self.runtime.get("envs") or []}
-        environment = {**os.environ, "JUPYTER_RUNTIME_DIR": self.directory, **given}
         settings = {"ip": "127.0.0.1", "port": self.port, "port_retries": 0, "allow_origin": "*"}
         options = [f"--KernelGatewayApp.{name}={value}" for name, value in settings.items()]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "kernel_gateway", *options, "--KernelManager.transport=ipc"],
             cwd=self.directory,
-            env=environment,
+            env={**os.environ, "JUPYTER_RUNTIME_DIR": self.directory, **self.variables},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 
+    def connect(self) -> socket.socket:
+        """It takes a moment to start; the service itself says that a sandbox is deployed when it has."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+            except OSError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+
+    def ask(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Any:
+        """The response, and what it holds."""
+        with self.connect() as link:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port)
+            connection.sock = link
+            connection.request(method, path, body or None, dict(headers or {}))
+            response = connection.getresponse()
+            return response, response.read()
+
+    def stop(self) -> None:
+        import psutil
+
+        with suppress(psutil.NoSuchProcess):
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.terminate()
+            psutil.wait_procs(family, timeout=5)
+            for each in family:
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@dataclass
+class Sandbox:
+    """One sandbox: its record, and its kernels. One that has no variables of its own shares its Gateway with others."""
+
+    name: str
+    asked: dict[str, Any]
+    """The body of the request that created it."""
+    url: str
+    shared: Callable[[], Gateway]
+    status: str = "DEPLOYED"
+    kernels: set[str] = field(default_factory=set)
+
+    @property
+    def runtime(self) -> dict[str, Any]:
+        return self.asked.get("spec", {}).get("runtime", {})
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        given = {each["name"]: each["value"] for each in self.runtime.get("envs") or []}
+        return Gateway(given) if given else self.shared()
+
     def stop(self) -> None:
         self.status = "TERMINATED"
-        if self.process is not None:
-            import psutil
-
-            with suppress(psutil.NoSuchProcess):
-                family = psutil.Process(self.process.pid).children(recursive=True)
-                self.process.terminate()
-                psutil.wait_procs(family, timeout=5)
-                for each in family:
-                    with suppress(psutil.NoSuchProcess):
-                        each.kill()
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.gateway.variables:
+            self.gateway.stop()
+        while self.kernels:
+            with suppress(OSError, http.client.HTTPException):
+                self.gateway.ask("DELETE", f"/api/kernels/{self.kernels.pop()}")
 
     def record(self) -> dict[str, Any]:
         spec = self.asked.get("spec", {})
@@ -135,10 +173,13 @@ class BlaxelService:
         while self._tunnels:
             time.sleep(0.01)
 
+    @cached_property
+    def gateway(self) -> Gateway:
+        return Gateway({})
+
     def create(self, asked: dict[str, Any]) -> Sandbox:
         name = asked.get("metadata", {}).get("name") or "sandbox-" + uuid.uuid4().hex[:8]
-        sandbox = Sandbox(name, asked, f"{self.url}/sbx/{name}")
-        sandbox.start()
+        sandbox = Sandbox(name, asked, f"{self.url}/sbx/{name}", lambda: self.gateway)
         self.sandboxes[name] = sandbox
         return sandbox
 
@@ -210,31 +251,20 @@ class Handler(BaseHTTPRequestHandler):
             sandbox.stop()
         return self.answer(200, sandbox.record())
 
-    def connect(self, sandbox: Sandbox) -> socket.socket:
-        """To the gateway, which takes a moment to start: the service itself says that a sandbox is deployed before."""
-        end = time.monotonic() + 60
-        while True:
-            try:
-                return socket.create_connection(("127.0.0.1", sandbox.port), timeout=60)
-            except OSError:
-                if time.monotonic() > end or sandbox.status != "DEPLOYED":
-                    raise
-                time.sleep(0.05)
-
     def passed_headers(self, sandbox: Sandbox) -> dict[str, str]:
         kept = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
-        return {**kept, "Host": f"127.0.0.1:{sandbox.port}"}
+        return {**kept, "Host": f"127.0.0.1:{sandbox.gateway.port}"}
 
     def pass_on(self, sandbox: Sandbox, path: str, body: bytes) -> None:
+        parts = path.split("/")
+        if len(parts) > 3 and parts[3] not in sandbox.kernels:
+            return self.fail(404, "NOT_FOUND", "no such kernel in this sandbox")
         try:
-            with self.connect(sandbox) as link:
-                connection = http.client.HTTPConnection("127.0.0.1", sandbox.port)
-                connection.sock = link
-                connection.request(self.command, path, body or None, self.passed_headers(sandbox))
-                response = connection.getresponse()
-                payload = response.read()
+            response, payload = sandbox.gateway.ask(self.command, path, body, self.passed_headers(sandbox))
         except (OSError, http.client.HTTPException):
             return self.fail(502, "BAD_GATEWAY", "nothing answers on this port")
+        if self.command == "POST" and path == "/api/kernels" and response.status == 201:
+            sandbox.kernels.add(json.loads(payload)["id"])
         self.send_response(response.status)
         for name, value in response.getheaders():
             if name.lower() not in _HOP:
@@ -249,7 +279,7 @@ class Handler(BaseHTTPRequestHandler):
         """Hand the websocket's bytes on, both ways, until one side is gone."""
         self.close_connection = True
         try:
-            gateway = self.connect(sandbox)
+            gateway = sandbox.gateway.connect()
         except OSError:
             return self.fail(502, "BAD_GATEWAY", "nothing answers on this port")
         headers = {**self.passed_headers(sandbox), "Connection": "Upgrade"}
@@ -288,6 +318,8 @@ def blaxel_service() -> Iterator[BlaxelService]:
     finally:
         for sandbox in service.running:
             sandbox.stop()
+        if "gateway" in vars(service):
+            service.gateway.stop()
         server.shutdown()
         thread.join()
         server.server_close()
