@@ -12,7 +12,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Protocol
 
 from smolagents.executors.sandbox.errors import SandboxUnavailableError
@@ -83,7 +83,6 @@ class ForkServer:
         self._lock = threading.Lock()
         self._ready = not preload
         self._threaded = ""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {
             "host": os.getpid(),
             "path": list(path),
@@ -96,25 +95,32 @@ class ForkServer:
             command.append("-B")
         if sys.pycache_prefix:
             command += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
-        try:
-            self._process = subprocess.Popen(
-                [*command, _BOOTSTRAP, str(theirs.fileno()), json.dumps(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=_environment(),
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C in a terminal is for the host
-                bufsize=0,
-            )
-        except OSError as error:
-            ours.close()
-            raise SandboxUnavailableError(f"No process of {sys.executable!r} could be started: {error}.") from error
-        finally:
-            theirs.close()
-        ours.settimeout(_STALL_SECONDS)
-        self._control = ours
+        # All is opened here: `subprocess` of some versions forgets what it has opened when there are no descriptors left.
+        with ExitStack() as ours, ExitStack() as theirs:
+            try:
+                self._control, control = map(
+                    ours.enter_context, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                )
+                theirs.callback(control.close)
+                errors, errors_end = os.pipe()
+                self._errors = ours.enter_context(open(errors, "rb", buffering=0))
+                theirs.callback(os.close, errors_end)
+                null = theirs.enter_context(open(os.devnull, "r+b", buffering=0))
+                self._process = subprocess.Popen(
+                    [*command, _BOOTSTRAP, str(control.fileno()), json.dumps(settings)],
+                    stdin=null,
+                    stdout=null,
+                    stderr=errors_end,
+                    env=_environment(),
+                    cwd="/",
+                    pass_fds=[control.fileno()],
+                    start_new_session=True,  # Ctrl-C in a terminal is for the host
+                )
+            except OSError as error:
+                text = f"No process of {sys.executable!r} could be started: {error}."
+                raise SandboxUnavailableError(text) from error
+            ours.pop_all()
+        self._control.settimeout(_STALL_SECONDS)
 
     @property
     def pid(self) -> int:
@@ -196,18 +202,16 @@ class ForkServer:
         except subprocess.TimeoutExpired:
             status = None
         self.failure = f"the process that makes workers ended with status {status}"
-        if self._process.stderr is not None:
-            said = self._process.stderr.read() if status is not None else b""
-            if said:
-                self.failure += ": " + said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        said = self._errors.read() if status is not None else b""
+        if said:
+            self.failure += ": " + said.decode("utf-8", "replace").strip().rpartition("\n")[2]
 
     def close(self, wait: bool = True) -> None:
         """End it, and all workers that it made."""
         with self._lock:
             self.failure = self.failure or "it was closed"
             self._control.close()
-            if self._process.stderr is not None:
-                self._process.stderr.close()
+            self._errors.close()
         if not wait:
             _ending.append(self._process)
             return
@@ -221,8 +225,7 @@ class ForkServer:
         """In a process that was forked from the host: let go of it."""
         self.failure = "it belongs to another process"
         self._control.close()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
+        self._errors.close()
         self._process.returncode = 0
         self._lock = threading.Lock()
 
