@@ -155,6 +155,28 @@ def _keep_capabilities(*kept):
     confine.system.syscall("capset", ctypes.addressof(header), ctypes.addressof(sets))
 
 
+def root_of_a_container_with_few_ids(scene):
+    """Root in a user namespace with so many ids as unprivileged containers get."""
+
+    def lessen():
+        parent = os.getpid()
+        ready, go = os.pipe()
+        helper = os.fork()
+        if not helper:
+            os.read(ready, 1)
+            for name in ("uid_map", "gid_map"):
+                with open(f"/proc/{parent}/{name}", "w") as file:
+                    file.write("0 0 1\n1 1000001 65535")
+            os._exit(0)
+        confine.system.syscall("unshare", 0x10000000)
+        os.write(go, b"x")
+        os.waitpid(helper, 0)
+        os.close(ready)
+        os.close(go)
+
+    return _confined(scene, lessen)
+
+
 def everything_readable(scene):
     return _confined(scene, lambda: None, readable=["/"])
 
@@ -167,6 +189,27 @@ def crowded(scene):
         open(path, "w").close()
         paths.append(path)
     return _confined(scene, lambda: None, readable=[*confine.python_paths(), *paths], max_files=20)
+
+
+def unseen_threads(scene):
+    """Others of the same user, whom the kernel counts and /proc does not show: a limit that they have used up is not set."""
+    import confine.limits
+
+    confine.limits.threads_of_user = lambda uid: 1
+    others = []
+    for _ in range(12):
+        child = os.fork()
+        if not child:
+            import signal
+
+            signal.pause()
+        others.append(child)
+    try:
+        return _confined(scene, lambda: None, unconfined=["namespaces"], max_threads=2)
+    finally:
+        for child in others:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
 
 
 def several_at_once(scene):

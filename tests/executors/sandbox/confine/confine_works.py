@@ -320,6 +320,19 @@ def use_network(scene):
     return socket.getaddrinfo("localhost", 80, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
 
 
+def certificates(scene):
+    """How many certificates of authorities can be read where OpenSSL looks for them."""
+    import ssl
+
+    places = ssl.get_default_verify_paths()
+    context = ssl.create_default_context()
+    directory = places.openssl_capath
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    for name in names:
+        open(os.path.join(directory, name), "rb").close()
+    return [len(names), context.cert_store_stats()["x509_ca"]]
+
+
 def serve_network(scene):
     import asyncio
 

@@ -80,6 +80,14 @@ def test_root_of_a_container(place: Scene) -> None:
     assert said["reached"] == ["imported"]
 
 
+def test_root_of_a_container_with_few_ids(place: Scene) -> None:
+    if place.user != 0:
+        pytest.skip("only root can become root of a container")
+    said = _said(place, "root_of_a_container_with_few_ids")
+    assert set(said["applied"]) >= {*_OTHERS, "private_root", "own_user"}
+    assert said["reached"] == ["imported"]
+
+
 def test_root_without_rights(place: Scene) -> None:
     if place.user != 0:
         pytest.skip("this is about root")
@@ -96,6 +104,15 @@ def test_everything_readable(place: Scene) -> None:
 
 def test_more_paths_than_descriptors(place: Scene) -> None:
     assert _said(place, "crowded")["reached"] == ["imported"]
+
+
+def test_a_limit_of_threads_that_is_used_up_is_not_set(place: Scene) -> None:
+    if place.user == 0:
+        pytest.skip("root becomes another user, that has no other threads")
+    said = _said(place, "unseen_threads")
+    assert set(said["applied"]) >= _OTHERS - {"threads"}
+    assert "threads" not in said["applied"]
+    assert said["reached"] == ["imported"]
 
 
 def test_several_at_once(place: Scene) -> None:

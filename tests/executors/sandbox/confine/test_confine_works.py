@@ -101,6 +101,13 @@ def test_network_when_it_is_allowed(place: Scene) -> None:
     assert "network_namespace" not in outcome.applied
 
 
+def test_certificates_can_be_checked(place: Scene) -> None:
+    wanted = place.run("confine_works", ["certificates"], confined=False).results["certificates"]
+    for unconfined in ([], ["namespaces"]):
+        outcome = place.run("confine_works", ["certificates"], allow_network=True, unconfined=unconfined)
+        assert outcome.results["certificates"] == wanted
+
+
 @pytest.mark.parametrize(
     "action",
     "connect_unix connect_abstract send_from_pair raw_socket packet_socket netlink_socket vsock attach_filter "

@@ -27,8 +27,14 @@ NETWORK_FILES = (
     "/etc/gai.conf",
     "/etc/services",
     "/etc/protocols",
-    "/etc/ssl",
-    "/etc/pki",
+    "/usr/lib/ssl",
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/openssl.cnf",
+    "/etc/pki/ca-trust/extracted",
     "/etc/ca-certificates",
     "/usr/share/ca-certificates",
 )
@@ -43,10 +49,10 @@ def confine(policy: Policy) -> list[str]:
 
     Returns:
         `list[str]`: What holds now, of: `landlock` (files), `landlock_network` (no TCP), `landlock_scope` (no signals to and no
-        abstract sockets of others), `seccomp`, `capabilities` (none left), `own_user` (instead of root, a user that owns nothing), `user_namespace`,
-        `mount_namespace`, `network_namespace`, `ipc_namespace`, `uts_namespace`, `private_root` (paths outside do not exist),
-        `disk` (the work directory has a size), `memory`, `cpu`, `files` (open descriptors), `file_size`, `threads`,
-        `die_with_parent`.
+        abstract sockets of others), `seccomp`, `capabilities` (none left), `own_user` (instead of root, a user that owns
+        nothing), `user_namespace`, `mount_namespace`, `network_namespace`, `ipc_namespace`, `uts_namespace`, `private_root`
+        (paths outside do not exist), `disk` (the work directory has a size), `memory`, `cpu`, `files` (open descriptors),
+        `file_size`, `threads`, `die_with_parent`.
 
     Raises:
         ConfinementError: A protection that was asked for could not be applied. The process may be confined in part; it must end.
@@ -88,14 +94,12 @@ class _Confinement:
 
         self.uid, self.gid = os.geteuid(), os.getegid()
         self.is_root = self.uid == 0
-        self.change_user = (
-            self.is_root
-            and self._has(privileges.CAP_SETUID, privileges.CAP_SETGID)
-            and "own_user" not in policy.unconfined
-        )
-        if self.change_user:
-            # Of its own, so that no other worker counts against its limits or may touch what it owns.
-            self.uid = self.gid = privileges.UNUSED_IDS + os.getpid()
+        self.change_user = False
+        if self.is_root and "own_user" not in policy.unconfined:
+            unused = privileges.unused_id()
+            if unused is not None and self._has(privileges.CAP_SETUID, privileges.CAP_SETGID):
+                self.change_user = True
+                self.uid = self.gid = unused
 
     def apply(self) -> list[str]:
         _die_first_when_memory_is_short()
@@ -276,8 +280,7 @@ class _Confinement:
                 max_file_mb=policy.max_file_mb or policy.max_disk_mb,
             )
             if other_threads is not None:
-                limits.limit_threads(policy.max_threads, other_threads)
-                self.applied.append("threads")
+                self.applied += limits.limit_threads(policy.max_threads, other_threads)
         except (ValueError, OSError) as error:
             raise ConfinementError("limits", str(error)) from error
 

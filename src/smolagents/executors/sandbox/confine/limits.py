@@ -70,14 +70,38 @@ def apply(
     return applied
 
 
-def limit_threads(threads: int, others: int) -> None:
+def limit_threads(threads: int, others: int) -> list[str]:
     """Limit the threads of this process.
 
     Args:
         threads (`int`): How many it may have, the first one included.
         others (`int`): How many threads of the same user the kernel counts with them.
+
+    Returns:
+        `list[str]`: `threads` if the limit holds. It is not set if the process could not start any thread then: the kernel may
+        count others that cannot be seen, such as those of other containers.
     """
-    _set(resource.RLIMIT_NPROC, threads + others)
+    wanted = threads + others
+    if others:
+        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+        if not _can_fork():
+            resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+            return []
+    _set(resource.RLIMIT_NPROC, wanted)
+    return ["threads"]
+
+
+def _can_fork() -> bool:
+    try:
+        child = os.fork()
+    except BlockingIOError:
+        return False
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return True
 
 
 def threads_of_user(uid: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 
+from .privileges import NOBODY
 from .system import address, syscall
 
 __all__ = ["enter"]
@@ -17,9 +18,6 @@ _NEW_UTS = 0x04000000
 _NEW_IPC = 0x08000000
 _NEW_USER = 0x10000000
 _NEW_NETWORK = 0x40000000
-
-NOBODY = 65534
-"""What root is called inside a user namespace: anything but 0."""
 
 
 def enter(*, network: bool, privileged: bool) -> list[str]:
@@ -79,7 +77,7 @@ def _hide_host_name() -> None:
 
 
 def _map_ids(uid: int, gid: int) -> None:
-    # Where this is refused the process is "nobody" to itself and still what it was to the file system.
+    # Root is called nobody inside, as it is to have no rights there. Where this is refused the process is "nobody" to itself and still what it was to the file system.
     for name, content in (
         ("setgroups", "deny"),
         ("uid_map", f"{uid or NOBODY} {uid} 1"),

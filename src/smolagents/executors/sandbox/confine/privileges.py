@@ -12,6 +12,7 @@ __all__ = [
     "CAP_SETGID",
     "CAP_SETUID",
     "CAP_SYS_ADMIN",
+    "NOBODY",
     "UNUSED_IDS",
     "become",
     "capabilities",
@@ -20,12 +21,16 @@ __all__ = [
     "forbid_new_privileges",
     "hide_from_debuggers",
     "lock_capabilities",
+    "unused_id",
 ]
 
 CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN = 6, 7, 21
 
 UNUSED_IDS = 0x70000000
 """User ids from here on belong to nobody: above those that systems, containers and directories give out, and below 2**31."""
+
+NOBODY = 65534
+"""The user that owns nothing, by convention."""
 
 # <linux/prctl.h>
 _SET_PDEATHSIG = 1
@@ -38,6 +43,19 @@ _EINVAL = 22
 # NOROOT, NO_SETUID_FIXUP, KEEP_CAPS off, NO_CAP_AMBIENT_RAISE, all locked: <linux/securebits.h>
 _SECUREBITS = 0b11101111
 _CAPABILITY_VERSION_3 = 0x20080522
+
+
+def unused_id() -> int | None:
+    """A user id, also good as a group id, that no one else has: one for each process, so that no worker counts against the limits
+    of another or may touch what it owns. Where few ids are there, as in a container, that of nobody; None if not even that."""
+    maps = []
+    for name in ("uid_map", "gid_map"):
+        with open(f"/proc/self/{name}", "rb") as file:
+            maps.append([(int(first), int(count)) for first, _, count in (line.split() for line in file)])
+    for wanted in (UNUSED_IDS + os.getpid(), NOBODY):
+        if all(any(first <= wanted < first + count for first, count in extents) for extents in maps):
+            return wanted
+    return None
 
 
 def capabilities() -> int:
