@@ -66,6 +66,7 @@ api: setup
 # What the benchmarks compare with lives in environments of its own.
 bench: setup $(PEER)/.installed $(KERNEL)/.installed
 	$(BIN)/python benchmarks/overhead.py --peer $(PEER)/bin/python
+	$(BIN)/python benchmarks/models.py --peer $(PEER)/bin/python
 	$(BIN)/python benchmarks/execution.py
 	$(BIN)/python benchmarks/sandbox.py --peer $(PEER)/bin/python --kernel $(KERNEL)/bin/python
 	$(BIN)/python benchmarks/executors.py
@@ -74,7 +75,7 @@ bench: setup $(PEER)/.installed $(KERNEL)/.installed
 
 $(PEER)/.installed:
 	$(PYTHON) -m venv $(PEER)
-	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check smolagents==1.26.0
+	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check 'smolagents[openai]==1.26.0'
 	@touch $@
 
 $(KERNEL)/.installed:
