@@ -117,7 +117,7 @@ def delta_of_chunk(chunk: Any) -> ChatMessageStreamDelta:
     Raises:
         AgentGenerationError: the server reported an error in the middle of the stream.
     """
-    error = getattr(chunk, "error", None)
+    error = _further(chunk, "error")
     if error:
         raise _failure(f"the server broke off its answer: {error}", error)
     usage = usage_of(chunk)
@@ -185,6 +185,22 @@ def usage_of(response: Any) -> TokenUsage | None:
     )
 
 
+def _further(holder: Any, name: str) -> Any:
+    """A field that OpenAI's API does not have; None where it is not there.
+
+    To ask a pydantic object for an attribute that it lacks takes it two microseconds, and there are several of them in
+    every chunk of a stream. Where it keeps the fields that its class does not name is known at once.
+    """
+    try:
+        further = holder.__pydantic_extra__
+        named = type(holder).__pydantic_fields__
+    except AttributeError:  # of another kind
+        return getattr(holder, name, None)
+    if name in named:
+        return getattr(holder, name, None)
+    return further.get(name) if further else None
+
+
 def _first_count(*places: tuple[Any, str]) -> int | None:
     # Servers of this API differ in the names they give to counts beyond OpenAI's.
     for holder, name in places:
@@ -196,7 +212,7 @@ def _first_count(*places: tuple[Any, str]) -> int | None:
 
 def _reasoning_of(message: Any) -> str | None:
     # Servers differ in the name they give to what the model thought.
-    reasoning = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+    reasoning = _further(message, "reasoning_content") or _further(message, "reasoning")
     return reasoning if isinstance(reasoning, str) and reasoning else None
 
 
@@ -204,7 +220,7 @@ _DETAILS = "reasoning_details"
 
 
 def _details_of(message: Any) -> list[dict[str, Any]] | None:
-    details = getattr(message, _DETAILS, None)
+    details = _further(message, _DETAILS)
     if not isinstance(details, list):
         return None
     return [{"provider": _DETAILS, "item": dict(item)} for item in details if isinstance(item, Mapping)] or None
