@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from smolagents.models.lenient_json import read_value
+from smolagents.models.tool_markup import calls_in_markup, calls_in_python
 from smolagents.types.messages import ChatMessageToolCall, ChatMessageToolCallFunction
 
 __all__ = ["get_tool_call_from_text", "get_tool_calls_from_text", "parse_json_blob", "parse_json_if_needed"]
@@ -20,13 +21,25 @@ _MAX_FAILURES = 40
 
 
 def parse_json_if_needed(arguments: Any) -> Any:
-    """The value that JSON text stands for; anything else, and text that is no JSON, as it is."""
+    """The value that JSON text stands for; anything else, and text that is no JSON, as it is.
+
+    An object is read also where it is written as models write JSON: with single quotes, trailing commas and the like.
+    """
     if not isinstance(arguments, str):
         return arguments
     try:
         return json.loads(arguments)
     except (ValueError, RecursionError):
-        return arguments
+        pass
+    text = arguments.strip()
+    if text.startswith("{") and text.endswith("}"):
+        try:
+            value, end = read_value(text, 0)
+        except ValueError:
+            return arguments
+        if end == len(text):
+            return value
+    return arguments
 
 
 def parse_json_blob(json_blob: str) -> tuple[dict[str, Any], str]:
@@ -65,11 +78,17 @@ def get_tool_call_from_text(text: str, tool_name_key: str, tool_arguments_key: s
 
 
 def get_tool_calls_from_text(text: str, tool_name_key: str, tool_arguments_key: str) -> list[ChatMessageToolCall]:
-    """All tool calls written in a text: in objects one after the other, in a list, or under "tool_calls".
+    """All tool calls written in a text.
+
+    Understood are JSON objects, one after the other, in a list, or under "tool_calls", in the many ways in which
+    models write JSON; the markup that model families have for calls; and, if there is nothing else, Python calls.
 
     Raises:
         ValueError: the text holds no call.
     """
+    marked = calls_in_markup(text)
+    if marked:
+        return [_call(name, arguments) for name, arguments in marked]
     objects: list[dict[str, Any]] = []
     for value, _ in _values(text):
         objects.extend(_flattened(value))
@@ -78,6 +97,7 @@ def get_tool_calls_from_text(text: str, tool_name_key: str, tool_arguments_key: 
         for call in (_call_from_object(found, tool_name_key, tool_arguments_key) for found in objects)
         if call is not None
     ]
+    calls = calls or [_call(name, arguments) for name, arguments in calls_in_python(text)]
     if calls:
         return calls
     expected = f'{{"{tool_name_key}": "<tool>", "{tool_arguments_key}": {{…}}}}'
@@ -113,14 +133,17 @@ def _call_from_object(found: dict[str, Any], name_key: str, arguments_key: str) 
         if candidate != key and candidate in found:
             arguments = found[candidate]
             break
+    return _call(found[key], {} if arguments is None else arguments, call_id)
+
+
+def _call(name: str, arguments: Any, call_id: Any = None) -> ChatMessageToolCall:
     return ChatMessageToolCall(
-        function=ChatMessageToolCallFunction(name=found[key], arguments={} if arguments is None else arguments),
+        function=ChatMessageToolCallFunction(name=name, arguments=arguments),
         id=call_id if isinstance(call_id, str) and call_id else f"call_{os.urandom(6).hex()}",
         type="function",
     )
 
 
-_DECODER = json.JSONDecoder(strict=False)
 _START = re.compile(r"[{\[]")
 
 
@@ -132,51 +155,13 @@ def _values(text: str) -> Iterator[tuple[Any, int]]:
         if found is None:
             return
         start = found.start()
-        read = _read_at(text, start)
-        if read is None:
+        try:
+            value, position = read_value(text, start)
+        except ValueError:
             position = start + 1
             failures += 1
         else:
-            yield read[0], start
-            position = read[1]
-
-
-def _read_at(text: str, start: int) -> tuple[Any, int] | None:
-    try:
-        return _DECODER.raw_decode(text, start)
-    except (ValueError, RecursionError):
-        pass
-    end = _closing(text, start)
-    if end is None:
-        return None
-    blob = text[start:end]
-    try:
-        return _DECODER.decode(re.sub(r",(\s*[}\]])", r"\1", blob)), end
-    except (ValueError, RecursionError):
-        pass
-    try:
-        value = ast.literal_eval(blob)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
-    return (value, end) if isinstance(value, (dict, list)) else None
-
-
-# Strings, to be passed over, and brackets. A string that is not closed reaches to the end of the text.
-_TOKEN = re.compile(r""""(?:[^"\\]|\\.)*(?:"|\\?\Z)|(?<![A-Za-z0-9])'(?:[^'\\]|\\.)*(?:'|\\?\Z)|[{}\[\]]""", re.DOTALL)
-
-
-def _closing(text: str, start: int) -> int | None:
-    """The position after the bracket that closes the one at `start`."""
-    depth = 0
-    for token in _TOKEN.finditer(text, start):
-        character = token[0]
-        if character in "{[":
-            depth += 1
-        elif character in "}]":
-            depth -= 1
-            if depth == 0:
-                return token.end()
-    return None
+            yield value, start
 
 
 def _why_not(text: str) -> str:
@@ -184,7 +169,7 @@ def _why_not(text: str) -> str:
     if start < 0:
         return f"the reply holds no JSON object: {text[:200]!r}."
     try:
-        _DECODER.raw_decode(text, start)
+        json.JSONDecoder(strict=False).raw_decode(text, start)
     except RecursionError:
         pass
     except ValueError as error:
