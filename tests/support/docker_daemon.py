@@ -58,9 +58,10 @@ def images() -> tuple[str, str]:
 def _answers() -> bool:
     import docker
 
-    if not os.environ.get("DOCKER_HOST"):
+    where = os.environ.get("DOCKER_HOST") or f"unix://{SOCKET}"
+    if where.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as probe:  # the SDK leaves its own open when nobody answers
-            if probe.connect_ex(SOCKET):
+            if probe.connect_ex(where.removeprefix("unix://")):
                 return False
     try:
         asked = docker.from_env(timeout=5)

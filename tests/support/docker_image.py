@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import io
+import json
 import os
 import platform
 import re
@@ -49,7 +50,7 @@ def test_images(client: Any) -> tuple[str, str]:
     base = f"{BASE}:{_key()}"
     dockerfile = dockerfile_on(base)
     kernel = f"{KERNEL}:{hashlib.sha256(dockerfile.encode()).hexdigest()[:16]}"
-    present = {tag for image in client.images.list() for tag in image.tags}
+    present = {_short(tag) for image in client.images.list() for tag in image.tags}
     _forget_old(client, {base, kernel})
     if base not in present:
         _import_base(client, base)
@@ -62,8 +63,13 @@ def _forget_old(client: Any, wanted: set[str]) -> None:
     """Remove images of earlier days. Those of today may be in use by the tests of another environment."""
     for image in client.api.images():
         for tag in set(image["RepoTags"] or ()) - wanted:
-            if tag.startswith((f"{BASE}:", f"{KERNEL}:")) and time.time() - image["Created"] > 86400:
+            if _short(tag).startswith((f"{BASE}:", f"{KERNEL}:")) and time.time() - image["Created"] > 86400:
                 client.images.remove(tag, force=True)
+
+
+def _short(tag: str) -> str:
+    """Podman writes names out: with the registry that a name without one stands for, or `localhost`."""
+    return tag.removeprefix("docker.io/library/").removeprefix("localhost/")
 
 
 def dockerfile_on(base: str) -> str:
@@ -83,15 +89,17 @@ def _key() -> str:
 
 def _import_base(client: Any, name: str) -> None:
     repository, _, tag = name.partition(":")
-    changes = ["ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8"]
+    changes = ["ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "ENV LANG=C.UTF-8"]
     if CERTIFICATES.exists():
-        changes.append(f"ENV SSL_CERT_FILE={CERTIFICATES} PIP_CERT={CERTIFICATES}")
+        changes += [f"ENV {name}={CERTIFICATES}" for name in ("SSL_CERT_FILE", "PIP_CERT")]
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "root.tar")
         with tarfile.open(archive, "w") as tar:
             _add_root(tar, Path(folder))
         with archive.open("rb") as data:
-            client.api.import_image_from_data(data, repository=repository, tag=tag, changes=changes)
+            said = client.api.import_image_from_data(data, repository=repository, tag=tag, changes=changes)
+    image = json.loads(said.strip().splitlines()[-1])["status"]
+    client.api.tag(image, repository, tag)  # Podman 4.3 leaves the tag out
 
 
 def _add_root(tar: tarfile.TarFile, scratch: Path) -> None:

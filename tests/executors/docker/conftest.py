@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from smolagents.executors.remote.docker.owner import labels
 from support import docker_backend, docker_daemon
 
 
@@ -34,18 +35,17 @@ def docker_client(docker_reason):
     return docker_daemon.client()
 
 
-def containers(client):
-    return {found["Id"] for found in client.api.containers(all=True, filters={"label": "smolagents.executor=docker"})}
-
-
-def volumes(client):
-    return {found.id for found in client.volumes.list()}
+def left(client):
+    """What this process owns on the daemon, which others may use at the same time."""
+    mine = {"label": [f"{name}={value}" for name, value in labels().items()]}
+    found = [each["Id"] for each in client.api.containers(all=True, filters=mine)]
+    return {*found, *(each["Name"] for each in client.api.volumes(filters=mine)["Volumes"] or ())}
 
 
 @pytest.fixture
 def make(docker_client):
     """Makes executors, which are cleaned up after the test; nothing must be left of them."""
-    before = containers(docker_client), volumes(docker_client)
+    before = left(docker_client)
     made = []
 
     def make(*arguments, **settings):
@@ -56,7 +56,7 @@ def make(docker_client):
     yield make
     for executor in made:
         executor.cleanup()
-    assert (containers(docker_client) - before[0], volumes(docker_client) - before[1]) == (set(), set())
+    assert left(docker_client) == before
 
 
 @pytest.fixture(scope="module")

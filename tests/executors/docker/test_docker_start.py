@@ -87,11 +87,12 @@ def test_a_build_that_fails_shows_the_end_of_its_log(docker_client, image_name):
     said = failure(image_name=image_name, dockerfile_content=content)
     assert "failed" in said
     assert "about to fail" in said
-    assert "non-zero code: 7" in said
+    assert re.search(r"code: 7|status 7", said)
 
 
 def test_a_dockerfile_that_is_none_is_told(docker_client, image_name):
-    assert "unknown instruction: HELLO" in failure(image_name=image_name, dockerfile_content="HELLO world\n")
+    said = failure(image_name=image_name, dockerfile_content="HELLO world\n")
+    assert re.search(r"unknown instruction: HELLO|no FROM", said)
 
 
 @pytest.mark.parametrize(

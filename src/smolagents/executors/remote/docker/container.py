@@ -147,6 +147,7 @@ class KernelContainer:
             self.base_url = f"http://{self._address()}"
             server = JupyterServer(self.base_url, token=self._token, dial=self._dial(self._container))
             server.wait_ready(READY_TIMEOUT, partial(self._check_running, self._container))
+            self._check_token()
             if self._imports:
                 self._install(self._imports)
             if connected and not settings.network:
@@ -190,6 +191,16 @@ class KernelContainer:
         host, port = published[0].get("HostIp") or "127.0.0.1", published[0]["HostPort"]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _check_token(self) -> None:
+        """An image may start its gateway in a way that lets everybody in."""
+        if not self._settings.network:
+            return
+        with suppress(JupyterServerError):
+            JupyterServer(self.base_url).request("GET", "/api/kernelspecs")
+            self._log(
+                f"The gateway of the image asks for no token: who reaches {self.base_url} can run code in the container."
+            )
 
     def _dial(self, container: Any) -> Any:
         if self._settings.network:

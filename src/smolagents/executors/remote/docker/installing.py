@@ -21,6 +21,9 @@ INSTALL_SECONDS = 900
 PROGRAM = """
 import importlib.metadata, importlib.util, json, os, subprocess, sys
 target, seconds, wanted = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+if not os.access(target, os.W_OK):
+    print("null")
+    sys.exit()
 sys.path[:0] = os.environ.get("PYTHONPATH", "").split(":")
 def is_there(name, package):
     try:
@@ -67,12 +70,21 @@ def install(client: Any, container_id: str, python: str, packages: Mapping[str, 
     """
     command = [python, "-I", "-c", PROGRAM, PACKAGES, str(INSTALL_SECONDS), json.dumps(dict(packages))]
     try:
-        process = client.api.exec_create(container_id, command, user="0")["Id"]
-        output = client.api.exec_start(process).decode("utf-8", "replace").strip()
+        # Podman gives a volume to the image's user, where Docker gives it to root.
+        said = _run(client, container_id, command, user="0")
+        if said is None:
+            said = _run(client, container_id, command, user="")
     except Exception as error:  # of the SDK, requests and urllib3
         return str(error)
+    return f"the folder {PACKAGES} cannot be written" if said is None else said
+
+
+def _run(client: Any, container_id: str, command: list[str], user: str) -> str | None:
+    """What the program says; None if `user` cannot write where the packages go."""
+    process = client.api.exec_create(container_id, command, user=user)["Id"]
+    output = client.api.exec_start(process).decode("utf-8", "replace").strip()
     try:
         said = json.loads(output.rpartition("\n")[2])
     except ValueError:
-        said = None
-    return said if isinstance(said, str) else output[-3000:] or "the container ended"
+        said = 0
+    return said if said is None or isinstance(said, str) else output[-3000:] or "the container ended"

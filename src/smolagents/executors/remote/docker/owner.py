@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,26 @@ def labels() -> dict[str, str]:
 
 
 def reap(client: Any) -> int:
-    """Remove the containers whose owner is gone.
+    """Remove the containers whose owner is gone, and the volumes that somebody else's removal of one has left.
 
     The containers of processes that cannot be seen from here are left alone: those of another machine, of another
     process namespace, or of before a restart of this machine, unless they have ended.
 
     Returns:
-        How many were removed.
+        How many containers were removed.
     """
     removed = 0
-    for found in client.api.containers(all=True, filters={"label": f"{MARK}=docker"}):
+    ours = {"label": f"{MARK}=docker"}
+    for found in client.api.containers(all=True, filters=ours):
         owner = (found.get("Labels") or {}).get(OWNER, "")
         if _is_gone(owner, ended=found.get("State") in ("exited", "dead")):
-            try:
+            with suppress(Exception):  # another process removes it at this moment
                 client.api.remove_container(found["Id"], force=True, v=True)
                 removed += 1
-            except Exception:  # another process removes it at this moment
-                continue
+    for found in client.api.volumes(filters=ours).get("Volumes") or ():
+        if _is_gone((found.get("Labels") or {}).get(OWNER, ""), ended=False):
+            with suppress(Exception):  # in use, or already gone
+                client.api.remove_volume(found["Name"])
     return removed
 
 

@@ -14,7 +14,8 @@ HOME = "/workspace"
 """Home and working folder of the code, in memory. It must not be in the image, nor be the container's working folder:
 Docker gives such a folder's owner and mode to what is mounted there, and the code's user could not write in it."""
 PACKAGES = "/opt/smolagents/packages"
-"""Where installed packages go: a volume, as the root file system is read-only. The code cannot write there."""
+"""Where installed packages go: a volume, as the root file system is read-only. Only root writes there, except that
+Podman gives the volume to the image's user when the image has no such folder."""
 
 _UNITS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _MERGED = ("environment", "labels", "tmpfs", "mounts")
@@ -71,7 +72,7 @@ class ContainerSettings:
 
         Args:
             token: What the gateway is to ask for.
-            labels: Labels to put on the container.
+            labels: Labels to put on the container and its volume.
             processors: How many the machine has: more cannot be asked for.
             connected: Whether the container is to have a network, at first.
         """
@@ -81,10 +82,10 @@ class ContainerSettings:
         mine: dict[str, Any] = {
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
-            "pids_limit": self.pids_limit,
+            "pids_limit": self.pids_limit or -1,
             "read_only": True,
             "tmpfs": self._temporary(given),
-            "mounts": [{"Type": "volume", "Target": PACKAGES}],
+            "mounts": [{"Type": "volume", "Target": PACKAGES, "VolumeOptions": {"Labels": dict(labels)}}],
             "environment": self._environment(token),
             "labels": dict(labels),
             "log_config": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
