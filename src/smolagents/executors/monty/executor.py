@@ -16,7 +16,7 @@ from .modules import LANGUAGE_NOTES, MODULES
 from .source import RESULT, prepare
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .session import Session, Variables
     from .step import Step
     from .values import Values
 
@@ -108,13 +108,11 @@ class MontyExecutor(PythonExecutor):
         from .session import Session
         from .values import Values
 
-        handles = Handles()
         self._functions: dict[str, Any] = {}
-        self._values: Values = Values(handles, self._function_name)
-        self._giving = False
+        self._values: Values = Values(Handles(), self._function_name)
         self._step: Step | None = None
         self._session: Session = Session(
-            self.timeout_seconds, self.memory_mb, self.max_recursion_depth, handles, self._log
+            self._values, self.timeout_seconds, self.memory_mb, self.max_recursion_depth, self._log
         )
 
     # What the code may use
@@ -136,20 +134,15 @@ class MontyExecutor(PythonExecutor):
         for name in variables:
             if not isinstance(name, str) or not name.isidentifier() or name.startswith("__") or name == RESULT:
                 raise ValueError(f"{name!r} cannot be the name of a variable: use letters, digits and underscores.")
-        self._giving = True
-        try:
-            entered = {name: self._values.enter(value, name) for name, value in variables.items()}
-        finally:
-            self._giving = False
-        self._session.give(entered)
+        self._session.give({name: self._values.enter(value, name, given=True) for name, value in variables.items()})
 
-    def _function_name(self, value: Any) -> str | None:
+    def _function_name(self, value: Any, given: bool) -> str | None:
         """A name by which the code can call `value`, which stays here."""
         of_package = any(
             str(kind.__module__).startswith(("smolagents.tools", "smolagents.agents", "smolagents.models"))
             for kind in type(value).__mro__
         )
-        if not of_package and (not self._giving or isinstance(value, type)):
+        if not of_package and (not given or isinstance(value, type)):
             return None
         for name, known in (*self._tools.items(), *self._functions.items()):
             if known is value:
@@ -187,7 +180,7 @@ class MontyExecutor(PythonExecutor):
         with self._exclusively():
             from .step import Step
 
-            worker, inputs = self._session.ready()
+            worker, given = self._session.ready(self._tools)
             step = self._step = Step(
                 worker,
                 piece,
@@ -200,22 +193,22 @@ class MontyExecutor(PythonExecutor):
                 kept=self._session.kept,
             )
             try:
-                return self._run(step, inputs)
+                return self._run(step, given)
             finally:
                 self._step = None
 
-    def _run(self, step: Step, inputs: dict[str, Any]) -> CodeOutput:
+    def _run(self, step: Step, given: Variables) -> CodeOutput:
         output: CodeOutput | None = None
         failure: InterpreterError | None = None
         try:
-            output = step.run(inputs)
+            output = step.run()
         except InterpreterError as error:
             failure = error
         finally:
             if step.spoiled:
-                self._session.put_back(inputs)
+                self._session.put_back(given)
         if not step.spoiled:
-            lost = self._session.save(step, inputs)
+            lost = self._session.save(step, given)
             if lost is not None and not (output and output.is_final_answer):
                 lost.logs = step.printed.value
                 raise lost from failure

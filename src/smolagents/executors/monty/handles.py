@@ -12,26 +12,26 @@ from pydantic_monty import ClassInstance, ClassType
 
 from smolagents.executors.worker.values_base import Trouble
 
-__all__ = ["Handles"]
+__all__ = ["NUMBER", "Handles"]
 
 Convert = Callable[[Any], Any]
+Methods = dict[str, Callable[[Any], Any]]
+
+NUMBER = "number_of_handle_"
+"""The method of every handle by which it is told from others inside of the interpreter."""
 
 
 class _Handle(ClassInstance):
     """A value as the code sees it: some attributes, which are sent along, and some methods, which run outside."""
 
-    def __init__(
-        self, value: Any, kind: ClassType, attributes: dict[str, Any], methods: frozenset[str], convert: Convert
-    ) -> None:
-        super().__init__(value, allowed_methods=methods, class_type=kind)
+    def __init__(self, value: Any, kind: ClassType, number: int, attributes: dict[str, Any], methods: Methods) -> None:
+        super().__init__(value, class_type=kind)
+        self.number = number
         self.attributes = attributes
-        self.convert = convert
+        self.methods = methods
 
     def get_eager_attrs(self) -> dict[str, Any]:
         return self.attributes
-
-    def convert_value(self, /, name: str, value: Any) -> Any:
-        return self.convert(value)
 
 
 class Handles:
@@ -43,6 +43,7 @@ class Handles:
     def __init__(self) -> None:
         self._by_value: dict[int, _Handle] = {}
         self._by_id: dict[UUID, _Handle] = {}
+        self._numbered: list[_Handle] = []
         self._kinds: dict[type, ClassType] = {}
 
     def of(self, value: Any, convert: Convert) -> ClassInstance:
@@ -58,41 +59,56 @@ class Handles:
             attributes, methods = _shown(value, convert)
             if kind not in self._kinds:
                 self._kinds[kind] = ClassType(kind, id=uuid4())
-            handle = _Handle(value, self._kinds[kind], attributes, methods, convert)
+            handle = _Handle(value, self._kinds[kind], len(self._numbered), attributes, methods)
+            self._numbered.append(handle)
             self._by_value[id(value)] = self._by_id[handle.id] = handle
         return handle
 
-    def holds(self, value: Any) -> bool:
-        """Whether `value` is what a handle stands for."""
-        handle = self._by_value.get(id(value))
-        return handle is not None and handle.value is value
+    def numbered(self, number: str) -> Any:
+        """The value of the handle of that number.
 
-    def find(self, id: UUID) -> ClassInstance | None:
-        return self._by_id.get(id)
+        Raises:
+            Trouble: there is none.
+        """
+        if len(number) < 20 and number.isdecimal() and int(number) < len(self._numbered):
+            return self._numbered[int(number)].value
+        raise Trouble("what this stands for is not here")
+
+    def ask(self, id: UUID, method: str) -> Any:
+        """What a method of a handle gives, called without arguments.
+
+        Raises:
+            AttributeError: there is no such handle, or it has no such method.
+        """
+        handle = self._by_id.get(id)
+        if handle is None:
+            raise AttributeError(f"what this stands for is not here, and has no method {method!r}")
+        if method == NUMBER:
+            return handle.number
+        if method not in handle.methods:
+            raise AttributeError(f"{type(handle.value).__name__!r} object has no attribute {method!r}")
+        return handle.methods[method](handle.value)
 
     def all(self) -> list[ClassInstance]:
-        return list(self._by_id.values())
+        return list(self._numbered)
 
-    def called(self, class_name: str) -> ClassInstance | None:
-        """The latest handle to an instance of a class of that name."""
-        found = [handle for handle in self._by_id.values() if type(handle.value).__name__ == class_name]
-        return found[-1] if found else None
-
-    def describe(self, handle: ClassInstance) -> str:
-        """What the code can do with a handle, for a model to read."""
-        name = type(handle.value).__name__
-        text = f"A {name} stays outside of this interpreter: give it to tools as it is"
-        attributes = ", ".join(f".{attribute}" for attribute in handle.get_eager_attrs())
-        methods = ", ".join(f".{method}()" for method in sorted(handle.allowed_methods or ()))
-        there = " and ".join(part for part in (attributes, methods) if part)
-        return f"{text}. Of it there is only {there}." if there else f"{text}."
+    def about(self, class_name: str) -> str:
+        """What the code can do with a value of a class that stays outside, for a model to read; empty if none is."""
+        for handle in reversed(self._numbered):
+            if type(handle.value).__name__ == class_name:
+                attributes = ", ".join(f".{attribute}" for attribute in handle.attributes)
+                methods = ", ".join(f".{method}()" for method in handle.methods)
+                there = " and ".join(part for part in (attributes, methods) if part)
+                text = f"A {class_name} stays outside of this interpreter: give it to tools as it is."
+                return f"{text} Of it there is only {there}." if there else text
+        return ""
 
 
-_ARRAY = frozenset({"tolist", "item"})
-_FRAME = frozenset({"to_dict", "head", "tail"})
+_LIST: Methods = {"tolist": lambda value: value.tolist()}
+_RECORDS: Methods = {"records": lambda value: value.to_dict("records")}
 
 
-def _shown(value: Any, convert: Convert) -> tuple[dict[str, Any], frozenset[str]]:
+def _shown(value: Any, convert: Convert) -> tuple[dict[str, Any], Methods]:
     """The attributes and methods of a value that the code may see: those of plain data, none that act."""
     names, methods = _names(value)
     if names is None:
@@ -104,8 +120,8 @@ def _shown(value: Any, convert: Convert) -> tuple[dict[str, Any], frozenset[str]
     return shown, methods
 
 
-def _names(value: Any) -> tuple[list[str] | None, frozenset[str]]:
-    none: frozenset[str] = frozenset()
+def _names(value: Any) -> tuple[list[str] | None, Methods]:
+    none: Methods = {}
     kind = type(value)
     if hasattr(kind, "__dataclass_fields__"):
         return [name for name in kind.__dataclass_fields__ if not name.startswith("_")], none
@@ -120,9 +136,9 @@ def _names(value: Any) -> tuple[list[str] | None, frozenset[str]]:
     if _is(value, "fractions", "Fraction"):
         return ["numerator", "denominator"], none
     if _is(value, "numpy", "ndarray"):
-        return None, _ARRAY
+        return None, _LIST
     if _is(value, "pandas", "DataFrame") or _is(value, "pandas", "Series"):
-        return None, _FRAME if value.ndim == 2 else _FRAME | {"tolist"}
+        return None, _RECORDS if value.ndim == 2 else _LIST
     if _is(value, "PIL.Image", "Image"):
         return ["size", "width", "height", "mode"], none
     return None, none

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LANGUAGE_NOTES", "MISSING_BUILTINS", "MODULES", "contents_of"]
+__all__ = ["IGNORED_METHODS", "LANGUAGE_NOTES", "MISSING_BUILTINS", "MODULES", "contents_of"]
 
 _WHOLE = ""
 
@@ -55,13 +55,36 @@ MISSING_BUILTINS: dict[str, str] = {
     "input": "nobody can be asked while code runs",
     "issubclass": "classes have no base classes here",
     "memoryview": "use bytes",
-    "property": "write a method",
     "quit": "let the code end, or call final_answer()",
     "staticmethod": "write a function outside the class",
     "super": "classes have no base classes here",
     "vars": "use a dict",
 }
 """Built-in functions that do not exist, and what to use instead."""
+
+_COMPARE = "compare attributes, and sort with key="
+_ATTRIBUTES = "write methods that read and set attributes"
+_IN_PLACE = "write the method without the i, which `+=` and its like also call"
+
+IGNORED_METHODS: dict[str, str] = {
+    "__new__": "make the instance in a function",
+    "__bool__": "write a method with a name of your own and call it",
+    "__len__": "write a method such as size() and call it",
+    "__ne__": "write __eq__ alone",
+    **dict.fromkeys(("__lt__", "__le__", "__gt__", "__ge__"), _COMPARE),
+    **dict.fromkeys(("__getattr__", "__getattribute__", "__setattr__", "__delattr__"), _ATTRIBUTES),
+    **dict.fromkeys(("__get__", "__set__", "__delete__", "__set_name__"), _ATTRIBUTES),
+    **dict.fromkeys(("__iadd__", "__isub__", "__imul__", "__itruediv__", "__iand__", "__ior__"), _IN_PLACE),
+    "__reversed__": "write a method that returns the reversed list",
+    "__format__": "write a method that returns the text",
+    "__bytes__": "write a method that returns the bytes",
+    "__complex__": "write a method that returns the number",
+    "__class_getitem__": "leave it out",
+}
+"""Special methods of classes that Monty never calls, and what to write instead.
+
+Without a word it would do as if they were not there: an instance is true whatever `__bool__` says.
+"""
 
 LANGUAGE_NOTES = (
     "The code runs in a small interpreter that knows part of Python. It has functions, closures, lambdas, "

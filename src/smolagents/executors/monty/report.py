@@ -13,7 +13,18 @@ from .handles import Handles
 from .modules import MISSING_BUILTINS, MODULES, contents_of
 from .source import RESULT, Piece
 
-__all__ = ["describe", "is_resource_limit", "message_of", "no_module_text", "traceback_text", "type_of"]
+__all__ = [
+    "FIRST_SOURCE",
+    "describe",
+    "is_resource_limit",
+    "message_of",
+    "no_module_text",
+    "traceback_text",
+    "type_of",
+]
+
+FIRST_SOURCE = "<python-input-0>"
+"""How Monty calls the source of what a session runs first, which is `inside.py`."""
 
 _MOST_FRAMES = 12
 _UNSUPPORTED = "The monty syntax parser does not yet support "
@@ -57,7 +68,7 @@ _ADVICE: tuple[tuple[str, str], ...] = (
     (r"'function' object has no attribute", "Functions have no attributes here."),
     (r"callable replacement is not yet supported in re\.sub", "Use re.finditer() and join the parts."),
     (r"JSONEncoder\.__init__\(\) got an unexpected keyword argument 'default'", "Convert the values first."),
-    (r"'os\.urandom' is not supported", "Use the module random."),
+    (r"os\.urandom\(\) is not here", "Use the module random."),
 )
 
 
@@ -92,6 +103,7 @@ def no_module_text(name: str, importable: Iterable[str]) -> str:
 def traceback_text(error: MontyError, piece: Piece) -> str:
     """The frames of an error, as a traceback; empty if it has none."""
     frames = error.traceback() if isinstance(error, (MontyRuntimeError, MontySyntaxError)) else []
+    frames = [frame for frame in frames if frame.filename != FIRST_SOURCE]
     if not frames:
         return ""
     current = frames[0].filename
@@ -199,9 +211,8 @@ def _advice_for(kind: str, message: str, handles: Handles) -> str:
             return f"Modules that can be imported are: {', '.join(MODULES)}."
     if kind in ("AttributeError", "TypeError"):
         for name in re.findall(r"'(\w+)'", message):
-            handle = handles.called(name)
-            if handle is not None:
-                return handles.describe(handle)
+            if about := handles.about(name):
+                return about
     if kind == "RecursionError":
         return "The depth of calls is limited by max_recursion_depth; use a loop."
     return ""

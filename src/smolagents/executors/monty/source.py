@@ -1,4 +1,4 @@
-"""The code before it is run: which names it would take from tools, and how its last value is told."""
+"""The code before it is run: what is refused at once, and how its last value is told."""
 
 from __future__ import annotations
 
@@ -10,16 +10,25 @@ from dataclasses import dataclass
 
 from smolagents.executors.errors import InterpreterError
 
-__all__ = ["MAX_SOURCE", "RESULT", "Piece", "prepare"]
+from .modules import IGNORED_METHODS
+
+__all__ = ["MAX_SOURCE", "RESULT", "TELL", "Piece", "prepare"]
 
 MAX_SOURCE = 1_000_000
 """Characters of a piece of code that are run; a step of an agent has some thousands."""
 
 RESULT = "_last_value_of_the_code"
-"""The variable that the last assignment of a piece of code also sets."""
+"""The variable that the last expression or assignment of a piece of code also sets."""
 
-_MAX_PARSED = MAX_SOURCE if sys.version_info >= (3, 11) else 50_000
-"""Characters that are parsed here. Python 3.10 exhausts the stack on expressions nested some 60,000 deep."""
+TELL = "_tell_last_value"
+"""The function of the session that tells it."""
+
+_MAX_PARSED = 200_000 if sys.version_info >= (3, 12) else 50_000
+"""Characters of a piece of code that are parsed here; of more, the value is not told.
+
+Code can be made to be slow to parse: one f-string of 300,000 characters takes 12 s before Python 3.12. Python 3.10
+exhausts the stack on expressions nested some 60,000 deep.
+"""
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -29,7 +38,7 @@ class Piece:
     """A piece of code that is ready to be run.
 
     The lines of `text` are those of `source`, and nothing in `text` is run that is not in `source`, except that the
-    last assignment also sets `RESULT` and a line at the end tells it.
+    last expression or assignment also sets `RESULT`, and a line at the end tells it.
     """
 
     source: str
@@ -43,8 +52,12 @@ class Piece:
 
     def line(self, number: int) -> str:
         """A line of the code, without its indentation; empty if there is no such line."""
-        lines = self.source.split("\n")
-        return lines[number - 1].strip() if 0 < number <= len(lines) else ""
+        return _line(self.source, number)
+
+
+def _line(source: str, number: int) -> str:
+    lines = source.split("\n")
+    return lines[number - 1].strip() if 0 < number <= len(lines) else ""
 
 
 def prepare(source: str, tools: Container[str]) -> Piece:
@@ -55,7 +68,7 @@ def prepare(source: str, tools: Container[str]) -> Piece:
         tools: Names that the code must not take for something else.
 
     Raises:
-        InterpreterError: It is too long, or assigns to the name of a tool.
+        InterpreterError: It is too long, assigns to the name of a tool, or counts on a method that is never called.
     """
     if len(source) > MAX_SOURCE:
         raise InterpreterError(f"The code has {len(source)} characters; the limit is {MAX_SOURCE}.")
@@ -71,6 +84,8 @@ def prepare(source: str, tools: Container[str]) -> Piece:
     except (ValueError, RecursionError, MemoryError, SystemError):
         return Piece(source, source)
     _refuse_rebinding(tree, source, tools)
+    if "__" in source:
+        _refuse_ignored_methods(tree, source)
     return Piece(source, _telling_result(tree, source))
 
 
@@ -89,20 +104,29 @@ def _refuse_rebinding(tree: ast.Module, source: str, tools: Container[str]) -> N
             if name in tools:
                 line: int = node.lineno  # type: ignore[attr-defined]
                 raise InterpreterError(
-                    f"Code was refused, line {line}:\n    {source.splitlines()[line - 1].strip()}\n"
+                    f"Code was refused, line {line}:\n    {_line(source, line)}\n"
                     f"Cannot assign to '{name}': it is the name of a tool. Use another name for the variable."
                 )
         if not isinstance(node, _SCOPES):
             waiting.extend(ast.iter_child_nodes(node))
 
 
+def _refuse_ignored_methods(tree: ast.Module, source: str) -> None:
+    for node in ast.walk(tree):
+        for method in node.body if isinstance(node, ast.ClassDef) else ():
+            name = getattr(method, "name", None)
+            if name in IGNORED_METHODS:
+                raise InterpreterError(
+                    f"Code was refused, line {method.lineno}:\n    {_line(source, method.lineno)}\n"
+                    f"This interpreter never calls {name} of a class: {IGNORED_METHODS[name]}."
+                )
+
+
 # The last value
 
 
 def _telling_result(tree: ast.Module, source: str) -> str:
-    """The source, changed so that its value is that of its last expression or assignment, where Monty's is not."""
-    if not tree.body or isinstance(tree.body[-1], ast.Expr):
-        return source
+    """The source, changed so that it tells the value of its last expression or assignment."""
     lines = [line.encode() for line in source.split("\n")]
     inserted: list[tuple[int, int, bytes]] = []
     _note(tree.body, lines, inserted)
@@ -110,7 +134,7 @@ def _telling_result(tree: ast.Module, source: str) -> str:
         return source
     for line, column, text in sorted(inserted, reverse=True):
         lines[line] = lines[line][:column] + text + lines[line][column:]
-    return b"\n".join([*lines, RESULT.encode()]).decode()
+    return b"\n".join([*lines, f"{TELL}({RESULT}); {RESULT} = None".encode()]).decode()
 
 
 def _note(body: list[ast.stmt], lines: list[bytes], inserted: list[tuple[int, int, bytes]]) -> None:

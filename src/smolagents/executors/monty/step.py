@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydantic_monty import (
@@ -28,15 +28,19 @@ from smolagents.executors.errors import (
     timeout_text,
 )
 from smolagents.executors.local.output import PrintContainer
+from smolagents.executors.remote.session import RemoteValue
 from smolagents.executors.worker.values_base import CannotCrossError
 
 from .raising import raised_inside
-from .report import describe, is_resource_limit, message_of, no_module_text, traceback_text, type_of
+from .report import FIRST_SOURCE, describe, is_resource_limit, message_of, no_module_text, traceback_text, type_of
 from .source import RESULT, Piece
-from .values import Values, stand_in
+from .values import Values
 from .worker import Overdue, Worker
 
-__all__ = ["Step"]
+__all__ = ["HOST", "Step"]
+
+HOST = "call of the host"
+"""The function that `inside.py` calls, by a name that code cannot write."""
 
 _GRACE_SECONDS = 1.0
 """Seconds that Monty has to keep the time limit itself, before its process is killed."""
@@ -45,6 +49,7 @@ _UNWIND_SECONDS = 1.0
 _MOST_FAILURES = 100
 _END: Any = {"exc_type": "BaseException", "message": "the final answer was given"}
 """What is raised in code that gave the final answer."""
+_NOTHING: Any = {"return_value": None}
 
 _NO_FILES = "there are no files here; ask a tool to read or write them"
 _NO_ENVIRONMENT = "there is no environment here; ask for the value as a variable or by a tool"
@@ -98,8 +103,8 @@ class Step:
         self._failures: list[tuple[str, str, Exception]] = []
         self._due: dict[int, float] = {}
         """When sleeping tasks of the code wake up, by the number of their call."""
-        self._settled: dict[int, Any] = {}
-        """What calls that the code awaits are answered with, by their number."""
+        self._told: Any = None
+        """The value of the code, as far as it has told one."""
 
     def interrupt(self) -> None:
         """End it, from any thread."""
@@ -110,14 +115,14 @@ class Step:
         """What to raise if it was interrupted after its code had ended."""
         return self._spoil(ExecutionInterruptedError, interrupted_text()) if self._interrupted.is_set() else None
 
-    def run(self, inputs: Mapping[str, Any]) -> CodeOutput:
-        """Run it, after having set the variables `inputs`.
+    def run(self) -> CodeOutput:
+        """Run it.
 
         Raises:
             InterpreterError: it failed; the text is for the model.
         """
         try:
-            return self._converse(dict(inputs))
+            return self._converse()
         except InterpreterError as error:
             error.logs = self.printed.value
             raise
@@ -128,16 +133,14 @@ class Step:
 
     # The conversation
 
-    def _converse(self, inputs: dict[str, Any]) -> CodeOutput:
+    def _converse(self) -> CodeOutput:
         session, piece = self.worker.session, self._piece
-        if piece.tells_result:
-            inputs[RESULT] = None
+        inputs = {RESULT: None} if piece.tells_result else None
         snapshot: Snapshot = None
         try:
             snapshot = self._wait(lambda: session.feed_start(piece.text, inputs=inputs, print_callback=self._print))
             while not isinstance(snapshot, MontyComplete):
                 snapshot = self._wait(self._answer(snapshot), snapshot)
-            output = None if self._answers else self._values.leave_as_output(snapshot.output)
         except MontyError as error:
             return self._ended(error)
         except Overdue:
@@ -150,7 +153,7 @@ class Step:
             ) from None
         if self._answers:
             return CodeOutput(self._answers[0], self.printed.value, True)
-        return CodeOutput(output, self.printed.value, False)
+        return CodeOutput(self._told, self.printed.value, False)
 
     def _print(self, stream: str, text: str) -> None:
         self.printed.append(text)
@@ -192,78 +195,85 @@ class Step:
         self.spoiled = True
         return kind(f"{traceback}{kind.__name__}: {text} {self._kept}")
 
+    # What comes from the code may be made to be slow to convert: without having passed through `inside.py`, neither
+    # arguments nor results are looked at, except those whose types Monty has checked.
+
     def _answer(self, snapshot: Snapshot) -> Callable[[], Snapshot]:
         """What makes the code go on."""
         if isinstance(snapshot, NameLookupSnapshot):
-            return self._look_up(snapshot)
+            return snapshot.resume
         if isinstance(snapshot, FutureSnapshot):
             return self._settle(snapshot)
         if self._answers:
-            return lambda: snapshot.resume(_END)
-        if snapshot.object_id is not None:  # a method of a handle
-            method: Callable[[], Snapshot] = snapshot.resume_auto
-            return method
-        if snapshot.is_os_function:
-            return self._system(snapshot)
-        return self._call(snapshot)
+            reply = _END
+        elif snapshot.object_id is not None:
+            reply = self._ask_handle(snapshot)
+        elif snapshot.is_os_function:
+            reply = self._system(snapshot)
+        elif snapshot.function_name == HOST and snapshot.position.filename == FIRST_SOURCE:
+            reply = self._call(*snapshot.args)
+        else:
+            reply = {"exc_type": "NameError", "message": f"name '{snapshot.function_name}' is not defined"}
+        return lambda: snapshot.resume(reply)
 
-    def _look_up(self, snapshot: NameLookupSnapshot) -> Callable[[], Snapshot]:
-        name = snapshot.variable_name
-        if snapshot.object_id is None and self._find_tool(name) is not None:
-            return lambda: snapshot.resume(value=stand_in(name))
-        return snapshot.resume
+    def _ask_handle(self, snapshot: FunctionSnapshot) -> Any:
+        try:
+            assert snapshot.object_id is not None
+            value = self._values.handles.ask(snapshot.object_id, snapshot.function_name)
+            return {"return_value": self._values.enter(value, f"the result of {snapshot.function_name}()")[0]}
+        except Exception as error:
+            return raised_inside(error)
 
     # Tools
 
-    def _call(self, snapshot: FunctionSnapshot) -> Callable[[], Snapshot]:
-        name = snapshot.function_name
-        tool = self._find_tool(name)
-        if tool is None:
-            missing: Any = {"exc_type": "NameError", "message": f"name '{name}' is not defined"}
-            return lambda: snapshot.resume(missing)
-        reply = self._use(tool, name, snapshot)
-        if snapshot.allow_eager_await and not self._answers:  # the code says `await`, and is to have its way
-            self._settled[snapshot.call_id] = reply
-            return lambda: snapshot.resume({"future": ...})
-        return lambda: snapshot.resume(reply)
-
-    def _use(self, tool: Tool, name: str, snapshot: FunctionSnapshot) -> Any:
+    def _call(self, name: str, data: str) -> Any:
+        if name in ("@value", "@text"):
+            self._told = self._value(name, data)
+            return _NOTHING
         try:
-            leave = self._values.leave
-            args = [leave(arg, f"argument {n} of {name}()") for n, arg in enumerate(snapshot.args, 1)]
-            kwargs = {key: leave(arg, f"argument {key} of {name}()") for key, arg in snapshot.kwargs.items()}
-            result = tool(*args, **kwargs)
-            if name == "final_answer":
-                self._answers.append(result)
-                return _END
-            return {"return_value": self._values.enter(result, f"the result of {name}()")}
+            return self._use(name, data)
         except Exception as error:  # of the tool, or a value cannot cross: for the code to handle
             reply = raised_inside(error)
             self._failures.append((reply["exc_type"], reply["message"], error))
             del self._failures[:-_MOST_FAILURES]
             return reply
 
+    def _value(self, name: str, data: str) -> Any:
+        try:
+            value = self._values.leave(data, "the value")
+        except CannotCrossError as error:
+            return RemoteValue("object", f"<{error}>")
+        return value if name == "@value" else RemoteValue(*value)
+
+    def _use(self, name: str, data: str) -> Any:
+        tool = self._find_tool(name)
+        if tool is None:
+            raise NameError(f"the tool {name} is not here")
+        args, kwargs = self._values.leave(data, f"arguments of {name}()")
+        result = tool(*args, **kwargs)
+        if name == "final_answer":
+            self._answers.append(result)
+            return _END
+        entered, marked = self._values.enter(result, f"the result of {name}()")
+        return {"return_value": (self._values.token, entered) if marked else entered}
+
     # What Monty itself does not do
 
-    def _system(self, snapshot: FunctionSnapshot) -> Callable[[], Snapshot]:
+    def _system(self, snapshot: FunctionSnapshot) -> Any:
         name = snapshot.function_name
-        reply: Any
         if name == "time.sleep":
             self._sleep(snapshot.args[0], snapshot)
-            reply = {"return_value": None}
-        elif name == "asyncio.sleep":
+            return _NOTHING
+        if name == "asyncio.sleep":
             self._due[snapshot.call_id] = time.monotonic() + snapshot.args[0]
-            reply = {"future": ...}
-        elif name == "import":
-            reply = {"exc_type": "ModuleNotFoundError", "message": no_module_text(snapshot.args[0], self._importable)}
-        elif name in ("os.environ", "os.getenv"):
-            reply = {"exc_type": "PermissionError", "message": _NO_ENVIRONMENT}
-        elif name == "open" or name.startswith("Path."):
-            about = f"{str(snapshot.args[0])[:200]!r}: " if snapshot.args else ""
-            reply = {"exc_type": "PermissionError", "message": f"{about}{_NO_FILES}"}
-        else:
-            return snapshot.resume_not_handled
-        return lambda: snapshot.resume(reply)
+            return {"future": ...}
+        if name == "import":
+            return {"exc_type": "ModuleNotFoundError", "message": no_module_text(snapshot.args[0], self._importable)}
+        if name in ("os.environ", "os.getenv"):
+            return {"exc_type": "PermissionError", "message": _NO_ENVIRONMENT}
+        if name == "open" or name.startswith("Path."):
+            return {"exc_type": "PermissionError", "message": f"{str(snapshot.args[0])[:200]!r}: {_NO_FILES}"}
+        return {"exc_type": "PermissionError", "message": f"{name}() is not here"}
 
     def _sleep(self, seconds: float, snapshot: Snapshot) -> None:
         """Wait, which counts as time of the code."""
@@ -278,10 +288,6 @@ class Step:
         if self._answers:
             ends = dict.fromkeys(snapshot.pending_call_ids, _END)
             return lambda: snapshot.resume(ends)
-        for number in snapshot.pending_call_ids:
-            if number in self._settled:
-                replies = {number: self._settled.pop(number)}
-                return lambda: snapshot.resume(replies)
         sleeping = {self._due.get(number, 0.0): number for number in snapshot.pending_call_ids}
         due = min(sleeping)
         self._sleep(due - time.monotonic(), snapshot)

@@ -1,28 +1,39 @@
 """Values on their way into the interpreter and out of it.
 
-Monty converts plain values itself: numbers, text, bytes, containers, dates, `Decimal`, paths. What it does not know
-stays outside and enters as a handle. Nothing that comes out is more than data.
+Into it Monty converts plain values itself: numbers, text, bytes, containers, dates, `Decimal`, paths. What it does not
+know stays outside and enters as a handle. Out of it come texts only: JSON that `inside.py` writes and the codec reads.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import decimal
-import keyword
+import json
 import pathlib
-import re
 import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import make_dataclass
-from functools import lru_cache
-from types import BuiltinFunctionType, FunctionType, MappingProxyType
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MappingProxyType,
+)
 from typing import Any
 
-from pydantic_monty import ClassInstance, MontyClassProxy, MontyClassTypeProxy, MontyStdTypeProxy
+from pydantic_monty import ClassInstance
 
-from smolagents.executors.remote.session import RemoteValue
-from smolagents.executors.worker.values_base import CannotCrossError, Trouble, key_segment, shorten
+from smolagents.executors.worker.values import Codec
+from smolagents.executors.worker.values_base import (
+    CannotCrossError,
+    MalformedValueError,
+    Trouble,
+    key_segment,
+    shorten,
+)
+from smolagents.executors.worker.values_classes import KnownClasses
 
 from .handles import Handles
 
@@ -46,18 +57,13 @@ _SCALARS = frozenset(
         type(NotImplemented),
     }
 )
-"""Types whose values Monty converts as they are, in both directions."""
+"""Types whose values Monty converts as they are."""
 
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 _TYPES_INSIDE = frozenset({bool, int, float, str, bytes, list, tuple, dict, set, frozenset, type(None), object})
 _VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()), deque)
+_UNFINISHED = (GeneratorType, CoroutineType, AsyncGeneratorType)
 _MOST_OF_RANGE = 1_000_000
-
-_LEFT_BEHIND = re.compile(
-    r"<(?:function '[^']*'|bound method|coroutine [^<>]*|[\w.]+ object)(?: at 0x[0-9a-f]+)?>|<class '[\w.]+'>"
-    r"|<module '[\w.]+'>|dict_(?:keys|values|items)\(\[.*\]\)|range\(-?\d+, -?\d+(?:, -?\d+)?\)|<deeply nested>",
-    re.DOTALL,
-)
-"""The texts that Monty gives in the place of values that have no form outside."""
 
 
 class Values:
@@ -65,84 +71,135 @@ class Values:
 
     Args:
         handles: What stays outside.
-        function: The name under which the code may call a function of this process; None if it may not.
+        function: The name under which the code may call a function of this process; None if it may not. It is told
+            whether the user gave the function to the code, rather than a tool.
     """
 
-    def __init__(self, handles: Handles, function: Callable[[Any], str | None]) -> None:
+    def __init__(self, handles: Handles, function: Callable[[Any, bool], str | None]) -> None:
         self.handles = handles
-        self._function = function
-        self._named_tuples: dict[tuple[str, tuple[str, ...]], type] = {}
+        self.token = ""
+        """What the session knows tools and named tuples by in values that enter."""
+        self.function = function
+        self.classes = _Classes()
+        self._codec = Codec(trusted=False, tool=handles.numbered)
+        self._codec.classes = self.classes
 
-    # Into the interpreter
-
-    def enter(self, value: Any, where: str) -> Any:
-        """What to give to Monty for `value`.
+    def enter(self, value: Any, where: str, *, given: bool = False) -> tuple[Any, bool]:
+        """What to give to Monty for `value`, and whether something in it is marked with the token.
 
         Args:
-            value: Any value. What Monty does not know enters as a handle.
+            value: Any value. What Monty does not know enters as a handle. Tools and named tuples are marked:
+                `inside.py` puts them in their place.
             where: What the value is called in errors.
+            given: Whether the user gave it to the code.
 
         Raises:
-            CannotCrossError: it is cyclic or nested too deeply, or holds broken text.
+            CannotCrossError: it is cyclic or nested too deeply, or holds broken text or something unfinished.
         """
+        entry = _Entry(self, given)
         try:
-            return self._in(value, set())
+            return entry.item(value), entry.marked
         except Trouble as trouble:
             raise CannotCrossError(trouble.text(where)) from None
         except RecursionError:
             raise CannotCrossError(f"{where}: nested too deeply; pass a flatter value") from None
 
-    def _in(self, value: Any, active: set[int]) -> Any:
+    def leave(self, text: str, where: str) -> Any:
+        """A value that the code gave, which comes as JSON.
+
+        Raises:
+            CannotCrossError: it is not what the codec reads.
+        """
+        try:
+            return self._codec.decode(json.loads(text), where)
+        except MalformedValueError as error:
+            raise CannotCrossError(str(error)) from None
+        except RecursionError:
+            raise CannotCrossError(f"{where}: nested too deeply; pass a flatter value") from None
+
+
+class _Classes(KnownClasses):
+    """Knows the named tuples that entered, of which the interpreter has no more than the name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.named_tuples: dict[str, type] = {}
+
+    def find(self, name: str) -> Any:
+        return self.named_tuples.get(name) or super().find(name)
+
+
+class _Entry:
+    """One call of `Values.enter`."""
+
+    def __init__(self, values: Values, given: bool) -> None:
+        self.values = values
+        self.given = given
+        self.marked = False
+        self.active: set[int] = set()
+        """The containers that are being entered, by id: meeting one again is a cycle."""
+        self.handles = 0
+        """How many handles are being made around the value: nothing is marked in these."""
+
+    def item(self, value: Any) -> Any:
         kind = type(value)
         if kind in _SCALARS:
             return value
         if kind is str:
             return _whole_text(value)
-        if kind in (list, tuple, dict, set, frozenset) or isinstance(value, (list, tuple, dict, set, frozenset)):
-            if id(value) in active:
-                raise Trouble("it contains itself; a cycle cannot cross, pass a copy without it")
-            active.add(id(value))
-            entered = self._container_in(value, active)
-            active.discard(id(value))
-            return entered
-        return self._other_in(value, active)
+        if not isinstance(value, _CONTAINERS):
+            return self.other(value)
+        return self.around(value, self.dict if isinstance(value, dict) else self.items)
 
-    def _container_in(self, value: Any, active: set[int]) -> Any:
-        if isinstance(value, dict):
-            return self._dict_in(value, active)
-        items = []
-        for index, item in enumerate(value):
-            try:
-                items.append(self._in(item, active))
-            except Trouble as trouble:
-                trouble.segments.append(f"[{index}]")
-                raise
+    def around(self, value: Any, enter: Callable[[Any], Any]) -> Any:
+        """Enter a value that holds others."""
+        if id(value) in self.active:
+            raise Trouble("it contains itself; a cycle cannot cross, pass a copy without it")
+        self.active.add(id(value))
+        try:
+            return enter(value)
+        finally:
+            self.active.discard(id(value))
+
+    def items(self, value: Any) -> Any:
+        items: list[Any] = []
+        try:
+            for item in value:
+                items.append(item if type(item) in _SCALARS else self.item(item))
+        except Trouble as trouble:
+            trouble.segments.append(f"[{len(items)}]")
+            raise
         if isinstance(value, list):
             return items
         if isinstance(value, tuple):
-            fields = getattr(type(value), "_fields", None)
-            if fields is None:
+            if not hasattr(type(value), "_make"):
                 return tuple(items)
-            self._named_tuples[type(value).__name__, tuple(fields)] = type(value)
-            return type(value)._make(items)  # type: ignore[attr-defined]
+            return self.named_tuple(type(value), items)
         if not all(map(_can_be_key, items)):
-            return self._handle(value, active)
+            return self.handle(value)
         return frozenset(items) if isinstance(value, frozenset) else set(items)
 
-    def _dict_in(self, value: dict[Any, Any], active: set[int]) -> Any:
+    def named_tuple(self, kind: Any, items: list[Any]) -> Any:
+        if self.handles:
+            return tuple(items)
+        self.values.classes.named_tuples[f"inside:{kind.__name__}"] = kind
+        self.marked = True
+        return (f"{self.values.token}#namedtuple", kind.__name__, list(kind._fields), items)
+
+    def dict(self, value: dict[Any, Any]) -> Any:
         entered = {}
         for key, item in dict.items(value):
-            entered_key = self._in(key, active)
+            entered_key = self.item(key)
             if not _can_be_key(entered_key):
-                return self._handle(value, active)
+                return self.handle(value)
             try:
-                entered[entered_key] = self._in(item, active)
+                entered[entered_key] = item if type(item) in _SCALARS else self.item(item)
             except Trouble as trouble:
                 trouble.segments.append(key_segment(key))
                 raise
         return entered
 
-    def _other_in(self, value: Any, active: set[int]) -> Any:
+    def other(self, value: Any) -> Any:
         kind = type(value)
         if isinstance(value, str):  # members of string enums among them: they are text to the code
             return _whole_text(str.__str__(value))
@@ -155,158 +212,36 @@ class Values:
         if isinstance(value, dt.datetime):  # of pandas, too
             return None if value != value else _plain_datetime(value)  # noqa: PLR0124 - what is no time
         if isinstance(value, _VIEWS) or (kind is range and len(value) <= _MOST_OF_RANGE):
-            return self._in(list(value), active)
+            return self.item(list(value))
         if isinstance(value, MappingProxyType):
-            return self._in(dict(value), active)
+            return self.item(dict(value))
         if isinstance(value, BaseException):
-            return value
-        if isinstance(value, (MontyClassProxy, MontyClassTypeProxy, MontyStdTypeProxy, ClassInstance)):
             return value
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(
             value, (numpy.integer, numpy.bool_, numpy.floating, numpy.complexfloating)
         ):
             return value.item() if kind.__name__ != "longdouble" else float(value)
-        if kind is type:
-            return value if value in _TYPES_INSIDE else self._handle(value, active)
+        if kind is type and value in _TYPES_INSIDE:
+            return value
+        if isinstance(value, _UNFINISHED):
+            raise Trouble(f"a {kind.__name__} cannot cross; pass what it gives, such as a list")
         if callable(value):
-            name = self._function(value)
+            name = None if self.handles else self.values.function(value, self.given)
             if name is not None:
-                return stand_in(name)
+                self.marked = True
+                return self.values.token + name
             if isinstance(value, (FunctionType, BuiltinFunctionType)):
                 name = shorten(value.__name__)
                 raise Trouble(f"the function {name} cannot cross; make it a tool, or send it as a variable")
-        if id(value) in active:
-            raise Trouble("it contains itself; a cycle cannot cross, pass a copy without it")
-        active.add(id(value))
-        handle = self._handle(value, active)
-        active.discard(id(value))
-        return handle
+        return self.around(value, self.handle)
 
-    def _handle(self, value: Any, active: set[int]) -> ClassInstance:
-        handle = self.handles.of(value, lambda part: self._in(part, active))
-        handle.convert = self._method_result  # type: ignore[attr-defined]
-        return handle
-
-    def _method_result(self, value: Any) -> Any:
-        return self.enter(value, "the result")
-
-    # Out of the interpreter
-
-    def leave(self, value: Any, where: str) -> Any:
-        """A value of the code as tools get it.
-
-        Raises:
-            CannotCrossError: it, or something in it, has no form outside of the interpreter.
-        """
+    def handle(self, value: Any) -> ClassInstance:
+        self.handles += 1
         try:
-            return self._out(value, True)
-        except Trouble as trouble:
-            raise CannotCrossError(trouble.text(where)) from None
-        except RecursionError:
-            raise CannotCrossError(f"{where}: nested too deeply; pass a flatter value") from None
-
-    def leave_as_output(self, value: Any) -> Any:
-        """The value of a piece of code. What has no form outside is told as text."""
-        try:
-            return self._out(value, False)
-        except RecursionError:
-            return RemoteValue(type(value).__name__, f"<{type(value).__name__}, nested too deeply>")
-
-    def _out(self, value: Any, strict: bool) -> Any:
-        kind = type(value)
-        if kind in _SCALARS:
-            return value
-        if kind is str:
-            if strict and len(value) < 1000 and _LEFT_BEHIND.fullmatch(value):
-                raise Trouble(f"{shorten(value)} is a value of the code that cannot leave it; {_instead(value)}")
-            return value
-        if self.handles.holds(value):
-            return value
-        if kind is list or kind is tuple:
-            items = self._items_out(value, strict)
-            return items if kind is list else tuple(items)
-        if kind is dict:
-            return {self._out(key, strict): self._part_out(key, item, strict) for key, item in value.items()}
-        if kind is set or kind is frozenset:
-            return kind(self._items_out(value, strict))
-        return self._other_out(value, strict)
-
-    def _items_out(self, values: Any, strict: bool) -> list[Any]:
-        items = []
-        for index, item in enumerate(values):
-            try:
-                items.append(item if type(item) in _SCALARS else self._out(item, strict))
-            except Trouble as trouble:
-                trouble.segments.append(f"[{index}]")
-                raise
-        return items
-
-    def _part_out(self, key: Any, value: Any, strict: bool) -> Any:
-        try:
-            return self._out(value, strict)
-        except Trouble as trouble:
-            trouble.segments.append(key_segment(key))
-            raise
-
-    def _other_out(self, value: Any, strict: bool) -> Any:
-        if isinstance(value, pathlib.PurePosixPath):
-            return pathlib.Path(str(value))
-        if isinstance(value, tuple):
-            fields = getattr(type(value), "_fields", ())
-            own = self._named_tuples.get((type(value).__name__, tuple(fields)), type(value))
-            return own._make(self._items_out(value, strict))  # type: ignore[attr-defined]
-        if isinstance(value, MontyClassProxy):
-            return self._instance_out(value, strict)
-        if isinstance(value, (MontyStdTypeProxy, MontyClassTypeProxy)):
-            if strict:
-                raise Trouble(f"{shorten(value.name)} is a function or a class of the code; pass what it gives")
-            return RemoteValue("type", f"<{value.name}>")
-        return value
-
-    def _instance_out(self, proxy: MontyClassProxy, strict: bool) -> Any:
-        handle = self.handles.find(proxy.id)
-        if handle is not None:
-            return handle.value
-        attributes = proxy.attributes
-        if proxy.is_dataclass and _is_name(proxy.name) and all(map(_is_name, attributes)) and len(attributes) < 1000:
-            fields = {name: self._field_out(name, value, strict) for name, value in attributes.items()}
-            return _dataclass(proxy.name, tuple(fields))(**fields)
-        if strict:
-            raise Trouble(
-                f"an instance of {shorten(proxy.name)}, a class that is not known outside of the code, cannot leave it; "
-                "pass a dict, or make the class a dataclass"
-            )
-        shown = ", ".join(f"{name}={shorten(repr(value))}" for name, value in list(attributes.items())[:50])
-        return RemoteValue(proxy.name, f"{proxy.name}({shown})")
-
-    def _field_out(self, name: str, value: Any, strict: bool) -> Any:
-        try:
-            return self._out(value, strict)
-        except Trouble as trouble:
-            trouble.segments.append(f".{name}")
-            raise
-
-
-@lru_cache(maxsize=1000)
-def stand_in(name: str) -> Callable[[], None]:
-    """What Monty is given for a function: it takes its name only."""
-
-    def function() -> None: ...
-
-    function.__name__ = name
-    return function
-
-
-@lru_cache(maxsize=256)
-def _dataclass(name: str, fields: tuple[str, ...]) -> type:
-    made = make_dataclass(name, fields)
-    made.__module__ = __name__
-    return made
-
-
-def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text) and not text.startswith("__") and len(text) <= 200
+            return self.values.handles.of(value, self.item)
+        finally:
+            self.handles -= 1
 
 
 def _whole_text(text: str) -> str:
@@ -330,13 +265,3 @@ def _can_be_key(entered: Any) -> bool:
     if isinstance(entered, ClassInstance):
         return False
     return all(map(_can_be_key, entered)) if isinstance(entered, (tuple, frozenset)) else True
-
-
-def _instead(text: str) -> str:
-    if text.startswith(("range", "dict_")) or "iterator" in text:
-        return "pass list(...) of it"
-    if text.startswith("<coroutine"):
-        return "await it first"
-    if text == "<deeply nested>":
-        return "pass a flatter value"
-    return "pass plain data"

@@ -19,9 +19,6 @@ __all__ = ["Overdue", "Worker", "find_binary"]
 
 T = TypeVar("T")
 
-_lock = threading.Lock()
-_pools: dict[int, pydantic_monty.Monty] = {}
-"""The pool of this process, by its process number: a forked process must not touch that of its parent."""
 _left_alone: list[Any] = []
 """What a forked process has of its parent's: to drop it would disturb the parent."""
 
@@ -41,25 +38,36 @@ def find_binary() -> str:
     return find_monty_binary()
 
 
-def _pool() -> pydantic_monty.Monty:
-    with _lock:
-        own = os.getpid()
-        pool = _pools.get(own)
-        if pool is None:
-            _left_alone.extend(_pools.values())
-            _pools.clear()
-            # One process per session: none of them sees what another one left behind.
-            pool = pydantic_monty.Monty(min_processes=0, max_processes=100_000, max_checkouts_per_worker=1)
-            pool.__enter__()
-            _pools[own] = pool
-            atexit.register(_close_pool, own)
-        return pool
+class _Pool:
+    """Starts the processes. There is one in a process; it cannot be used on the other side of a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: pydantic_monty.Monty | None = None
+        self._owner = 0
+
+    def get(self) -> pydantic_monty.Monty:
+        with self._lock:
+            if self._pool is None:
+                # One process per session: none of them sees what another one left behind.
+                self._pool = pydantic_monty.Monty(min_processes=0, max_processes=100_000, max_checkouts_per_worker=1)
+                self._pool.__enter__()
+                self._owner = os.getpid()
+                atexit.register(self._close)
+            elif self._owner != os.getpid():
+                raise RuntimeError(
+                    "Monty was used by the process that this one was forked from, and cannot be used on this side of "
+                    "the fork: start processes with the method 'spawn' or 'forkserver' of multiprocessing."
+                )
+            return self._pool
+
+    def _close(self) -> None:
+        if self._pool is not None and self._owner == os.getpid():
+            with suppress(Exception):
+                self._pool.__exit__(None, None, None)
 
 
-def _close_pool(owner: int) -> None:
-    if owner == os.getpid():
-        with _lock, suppress(Exception):
-            _pools.pop(owner).__exit__(None, None, None)
+_pool = _Pool()
 
 
 def _local_zone() -> pydantic_monty.TimeZone:
@@ -78,7 +86,7 @@ class Worker:
     """
 
     def __init__(self, limits: pydantic_monty.ResourceLimits) -> None:
-        self.session = _pool().checkout(
+        self.session = _pool.get().checkout(
             limits=limits,
             os_policy={"sleep": "call_host", "timezone": _local_zone()},
             assert_message_annotations=False,
