@@ -85,6 +85,11 @@ class InferenceClientModel(ChatCompletionsModel):
             arguments["response_format"] = {"type": "json_object", "value": schema, "schema": schema}
         return arguments
 
+    def _seller(self) -> str | None:
+        if self.base_url or not self.provider or self.provider == "auto":
+            return self.base_url  # with "auto" it is not told who answered
+        return f"https://router.huggingface.co/{self.provider}"
+
     def _check_token(self) -> None:
         """Say what is missing before the network is asked."""
         if self.base_url or self._token or not self._own_client or self.client_kwargs:

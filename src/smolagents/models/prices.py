@@ -16,37 +16,43 @@ from smolagents.types.usage import TokenUsage
 __all__ = ["add_cost", "cost_of"]
 
 
-def add_cost(usage: TokenUsage | None, model_id: str | None, provider: str | None = None) -> None:
+def add_cost(usage: TokenUsage | None, model_id: str | None, seller: str | None) -> None:
     """Set the cost of a usage, unless it has one or the price is not known."""
     if usage is not None and usage.cost is None:
-        usage.cost = cost_of(usage, model_id, provider)
+        usage.cost = cost_of(usage, model_id, seller)
 
 
-def cost_of(usage: TokenUsage, model_id: str | None, provider: str | None = None) -> float | None:
+def cost_of(usage: TokenUsage, model_id: str | None, seller: str | None) -> float | None:
     """What a call cost in US dollars.
 
     Args:
         usage: Its tokens.
-        model_id: The model, with or without a provider's name before it.
-        provider: Name of the provider, such as "openai" or "anthropic"; None to go by the model's name.
+        model_id: The model's name at the seller.
+        seller: Who sells the call: the URL of the API, such as "https://api.openai.com/v1", or "litellm" for whom
+            LiteLLM's name of the model says. One model has other prices elsewhere, and none on one's own server.
 
     Returns:
-        The cost; None if no table of prices is installed, or the model is not in it.
+        The cost; None if no table of prices is installed, or it does not have the seller or the model.
     """
-    if not model_id:
+    if not model_id or not seller:
         return None
-    prices = _litellm_prices(model_id, provider)
-    if prices is not None:
-        return _by_token(usage, prices)
-    return _by_genai_prices(usage, model_id, provider)
+    if seller != "litellm":
+        cost = _by_genai_prices(usage, model_id, seller)
+        if cost is not None:
+            return cost
+    prices = _litellm_prices(model_id, seller)
+    return None if prices is None else _by_token(usage, prices)
 
 
-def _litellm_prices(model_id: str, provider: str | None) -> dict[str, Any] | None:
+_BARE_NAMES = ("https://api.openai.com", "https://api.anthropic.com")
+"""Sellers whose models LiteLLM's table has by their bare names."""
+
+
+def _litellm_prices(model_id: str, seller: str) -> dict[str, Any] | None:
     table = getattr(sys.modules.get("litellm"), "model_cost", None)
-    if not isinstance(table, dict):
+    if not isinstance(table, dict) or not seller.startswith(("litellm", *_BARE_NAMES)):
         return None
-    names = [f"{provider}/{model_id}", model_id] if provider else [model_id]
-    names.append(model_id.rpartition("/")[2])
+    names = (model_id, model_id.rpartition("/")[2]) if seller == "litellm" else (model_id,)
     found = next((table[name] for name in names if name in table), None)
     return found if isinstance(found, dict) and found.get("input_cost_per_token") is not None else None
 
@@ -62,9 +68,11 @@ def _by_token(usage: TokenUsage, prices: dict[str, Any]) -> float:
     )
 
 
-def _by_genai_prices(usage: TokenUsage, model_id: str, provider: str | None) -> float | None:
+def _by_genai_prices(usage: TokenUsage, model_id: str, seller: str) -> float | None:
+    if (model_id, seller) in _NOT_LISTED:
+        return None
     table = _genai_prices()
-    if table is None or (model_id, provider) in _NOT_LISTED:
+    if table is None:
         return None
     counts = table.Usage(
         input_tokens=usage.input_tokens,
@@ -72,18 +80,17 @@ def _by_genai_prices(usage: TokenUsage, model_id: str, provider: str | None) -> 
         cache_read_tokens=usage.cached_input_tokens,
         cache_write_tokens=usage.cache_write_tokens,
     )
-    for ref, name in ((model_id, provider), (model_id.rpartition("/")[2], provider)):
-        try:
-            return float(table.calc_price(counts, ref, provider_id=name).total_price)
-        except LookupError:
-            continue
-        except Exception:  # a table that changed its form is no reason for a call to fail
-            return None
-    _NOT_LISTED.add((model_id, provider))
-    return None
+    try:
+        return float(table.calc_price(counts, model_id, provider_api_url=seller).total_price)
+    except LookupError:
+        if len(_NOT_LISTED) < 1000:
+            _NOT_LISTED.add((model_id, seller))
+        return None
+    except Exception:  # counts that make no sense, or a table that changed its form: no reason for a call to fail
+        return None
 
 
-_NOT_LISTED: set[tuple[str, str | None]] = set()
+_NOT_LISTED: set[tuple[str, str]] = set()
 """Models that the table was asked for in vain; to ask is slow."""
 
 

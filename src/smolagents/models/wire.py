@@ -89,7 +89,15 @@ class WireModel(ApiModel):
 
     def _price(self, message: ChatMessage) -> None:
         """Set the cost of a reply's usage, if the price is known."""
-        add_cost(message.token_usage, message.model_id or self.model_id)
+        add_cost(message.token_usage, message.model_id or self.model_id, self._seller())
+
+    def _seller(self) -> str | None:
+        """Who sells the calls, as `cost_of` wants it: the URL that the SDK's client calls."""
+        client = self.client
+        if getattr(client, "__name__", None) == "litellm":
+            return "litellm"
+        url = getattr(client, "base_url", None) or getattr(getattr(client, "meta", None), "endpoint_url", None)
+        return str(url) if url else None
 
     # The four ways to call
 
