@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import types
 
 import pytest
 
@@ -217,6 +218,71 @@ def test_values_made_to_break_the_host_do_not(make):
             pass
         assert executor("1 + 1").output == 2
     assert seen
+
+
+SLOW = "{i * (2**61 - 1): 0 for i in range(100_000)}"
+"""A dict whose keys have one hash in Python: to build it takes the host minutes."""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "slow",
+        "[slow]",
+        "take(slow)",
+        "take(key=[slow])",
+        "missing(slow)",
+        "order.method(slow)",
+        "order.tolist(slow)",
+        "order.extra = slow\ntake(order)\norder",
+        "class A: pass\na = A()\na.x = slow\ntake(a)",
+        "class A: pass\na = A()\na.x = slow\na",
+        "a = namedtuple('A', 'x')(slow)\ntake(a)",
+        "raise ValueError(slow)",
+        "raise KeyError(slow)",
+        "import os\nos.getenv('a', slow)",
+        "import os\nos.stat(slow)",
+        "open('x', slow)",
+        "open(slow)",
+        "from pathlib import Path\nPath('x').mkdir(slow)",
+        "import time\ntime.sleep(slow)",
+        "import asyncio\nawait asyncio.sleep(0, slow)",
+        "async def f(): return slow\nawait f()",
+        "_tell_last_value(slow)",
+        "_put_marked(slow)",
+        "_make_tool('take')(slow)",
+        "_make_tool('@value')(slow)",
+        "class A:\n    def number_of_handle_(self): return slow\ntake(A())",
+        "class A:\n    def __repr__(self): return 'x' * 10**7\nA()",
+    ],
+)
+def test_values_that_are_slow_to_build_do_not_stop_the_host(shared, source):
+    shared.send_tools({"take": lambda *values, **named: None})
+    shared.send_variables({"order": types.SimpleNamespace(a=1)})
+    shared(f"from collections import namedtuple\nslow = {SLOW}\n1")
+    started = time.monotonic()
+    try:
+        shared(source)
+    except InterpreterError:
+        pass
+    assert time.monotonic() - started < 5
+
+
+def test_what_the_session_itself_uses_cannot_be_turned_against_it(executor):
+    class Key:
+        secret = "hidden"
+
+    executor.send_tools({"take": lambda value: value, "key": Key, "final_answer": lambda answer: answer})
+    for name in ("len", "isinstance", "type", "str", "repr", "list", "dict", "tuple", "TypeError", "json", "range"):
+        executor(f"exec('{name} = lambda *args: 5')")
+    assert executor("take([1, (2, 'a'), {3: 4.5}])").output == [1, (2, "a"), {3: 4.5}]
+    executor("class Forged:\n    def number_of_handle_(self): return 10**6")
+    with pytest.raises(InterpreterError, match="is not here"):
+        executor("take(Forged())")
+    executor("exec('_tell_last_value = print')")
+    result = executor("take(3)")
+    assert (result.output, result.logs) == (None, "3\n")
+    assert executor("final_answer(3)").output == 3
 
 
 def test_text_that_forges_a_limit_is_not_believed_to_harm(shared):
