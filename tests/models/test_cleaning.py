@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from smolagents import AgentAudio
 from smolagents.models import ChatMessage, MessageRole, get_clean_message_list
 
 
@@ -96,6 +97,28 @@ def test_flattening_gives_text():
     ]
 
 
+URLS = {"convert_images_to_image_urls": True}
+
+
+def test_a_picture_that_breaks_when_it_is_read():
+    buffer = io.BytesIO()
+    picture().save(buffer, format="PNG")
+    broken = Image.open(io.BytesIO(buffer.getvalue()[:-30]))
+    with pytest.raises(ValueError, match="cannot be read"):
+        get_clean_message_list([{"role": "user", "content": [{"type": "image", "image": broken}]}], **URLS)
+
+
+@pytest.mark.parametrize("how", ["bytes", "path", "AgentAudio"])
+def test_sounds_become_parts_that_apis_take(how, tmp_path):
+    data = b"RIFF\x24\0\0\0WAVEfmt "
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+    sound = {"bytes": data, "path": path, "AgentAudio": AgentAudio(path)}[how]
+    (message,) = get_clean_message_list([{"role": "user", "content": [{"type": "audio", "audio": sound}]}], **URLS)
+    encoded = {"data": base64.b64encode(data).decode(), "format": "wav"}
+    assert message["content"] == [{"type": "input_audio", "input_audio": encoded}]
+
+
 @pytest.mark.parametrize(
     ("messages", "options", "error", "says"),
     [
@@ -106,6 +129,34 @@ def test_flattening_gives_text():
         ([{"role": "user", "content": ["x"]}], {}, TypeError, "content part 'x'"),
         ([{"role": "user", "content": [{"type": "image", "image": "/no/such.png"}]}], {}, ValueError, "/no/such.png"),
         ([{"role": "user", "content": [{"type": "image", "image": 3}]}], {}, TypeError, "not int"),
+        (
+            [{"role": "user", "content": [{"type": "text", "text": 3}]}],
+            {},
+            TypeError,
+            "text part whose text is of type int",
+        ),
+        (
+            [{"role": "user", "content": [{"type": "text"}]}],
+            {"flatten_messages_as_text": True},
+            TypeError,
+            "type NoneType",
+        ),
+        ([{"role": "user", "content": [{"type": "image", "image": b"%PDF-1.7"}]}], URLS, ValueError, "no PNG.*%PDF"),
+        ([{"role": "user", "content": [{"type": "image", "image": b""}]}], URLS, ValueError, "image of 0 bytes"),
+        ([{"role": "user", "content": [{"type": "image", "image": "a\0b"}]}], URLS, ValueError, "cannot be read"),
+        (
+            [{"role": "user", "content": [{"type": "audio", "audio": b"MZ"}]}],
+            URLS,
+            ValueError,
+            "sound of 2 bytes is no WAV",
+        ),
+        (
+            [{"role": "user", "content": [{"type": "audio", "audio": "/no/such.wav"}]}],
+            URLS,
+            ValueError,
+            "/no/such.wav",
+        ),
+        ([{"role": "user", "content": [{"type": "audio", "audio": 3}]}], URLS, TypeError, "not int"),
         (
             [{"role": "user", "content": [{"type": "image", "image": picture()}]}],
             {"flatten_messages_as_text": True},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from smolagents.models.audio import audio_as_input
 from smolagents.models.images import encode_image_base64, image_as_url
 from smolagents.types.messages import ChatMessage, MessageRole
 
@@ -36,7 +37,7 @@ def get_clean_message_list(
         message_list: Messages, or dictionaries with `role` and `content`.
         role_conversions: Roles to replace, such as `{"tool-response": "user"}`.
         convert_images_to_image_urls: Give images as `{"type": "image_url", …}` parts, as OpenAI's API takes them;
-            else as base64 text in their `image` parts.
+            else as base64 text in their `image` parts. Sounds likewise become `input_audio` parts, or stay as they are.
         flatten_messages_as_text: Give every content as one text.
         reasoning_replay: How to give what the assistant thought, as `ModelFacts.reasoning_replay` says it.
         provider: Name of an API, whose `provider_items` are given as the list `provider_items` of assistant messages.
@@ -149,11 +150,25 @@ def _text_of(part: Any, position: int) -> str:
             f"message {position} has a part of type {kind!r}, and this model takes text only; "
             "use a model that takes images, with flatten_messages_as_text=False"
         )
+    _check_text(part, position)
     return str(part["text"])
 
 
+def _check_text(part: Any, position: int) -> None:
+    if not isinstance(part.get("text"), str):
+        raise TypeError(
+            f"message {position} has a text part whose text is of type {type(part.get('text')).__name__}: "
+            f"{part!r:.80}; give {{'type': 'text', 'text': <string>}}"
+        )
+
+
 def _clean_part(part: Any, position: int, as_urls: bool) -> dict[str, Any]:
-    if _kind_of(part, position) != "image" or "image" not in part:
+    kind = _kind_of(part, position)
+    if kind == "text":
+        _check_text(part, position)
+    if kind == "audio" and "audio" in part and as_urls:
+        return {"type": "input_audio", "input_audio": audio_as_input(part["audio"])}
+    if kind != "image" or "image" not in part:
         return dict(part)
     if as_urls:
         return {"type": "image_url", "image_url": {"url": image_as_url(part["image"])}}

@@ -14,6 +14,8 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF8", "image/gif"),
     (b"BM", "image/bmp"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
 )
 
 
@@ -33,8 +35,9 @@ def image_bytes(image: Any) -> bytes:
         try:
             with open(image, "rb") as file:
                 return file.read()
-        except OSError as error:
-            raise ValueError(f"the image {os.fspath(image)!r} cannot be read: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # ValueError for a path with a null byte
+            reason = getattr(error, "strerror", None) or error
+            raise ValueError(f"the image {os.fspath(image)!r:.200} cannot be read: {reason}") from error
     if hasattr(image, "to_raw"):
         image = image.to_raw()
     save = getattr(image, "save", None)
@@ -43,7 +46,10 @@ def image_bytes(image: Any) -> bytes:
             f"an image must be a PIL image, the bytes of an image file, a path or a URL, not {type(image).__name__}"
         )
     buffer = BytesIO()
-    save(buffer, format="PNG")
+    try:
+        save(buffer, format="PNG")
+    except Exception as error:  # a file that PIL opened and finds broken only now
+        raise ValueError(f"the image {image!r:.200} cannot be read: {type(error).__name__}: {error}") from error
     return buffer.getvalue()
 
 
@@ -58,11 +64,23 @@ def make_image_url(base64_image: str) -> str:
 
 
 def image_as_url(image: Any) -> str:
-    """The image as a URL: web and `data:` URLs as they are, all else as a `data:` URL of the right media type."""
+    """The image as a URL: web and `data:` URLs as they are, all else as a `data:` URL of the right media type.
+
+    Raises:
+        ValueError: the image cannot be read, or is no image file of a known format.
+        TypeError: `image` is no image at all.
+    """
     if isinstance(image, str) and image.startswith(("http://", "https://", "data:")):
         return image
     data = image_bytes(image)
-    media_type = next((name for start, name in _SIGNATURES if data.startswith(start)), "image/png")
+    media_type = next((name for start, name in _SIGNATURES if data.startswith(start)), None)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         media_type = "image/webp"
+    elif data[4:8] == b"ftyp":
+        media_type = "image/avif" if data[8:12] in (b"avif", b"avis") else "image/heic"
+    if media_type is None:
+        raise ValueError(
+            f"an image of {len(data)} bytes is no PNG, JPEG, GIF, WebP, BMP, TIFF, HEIC or AVIF file: "
+            f"it begins with {data[:8]!r}"
+        )
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"

@@ -377,7 +377,10 @@ def _texts(stops: Any) -> list[str]:
 
 
 def _has_media(messages: Messages) -> bool:
+    contents = (message.get("content") for message in messages if isinstance(message, (ChatMessage, Mapping)))
     return any(
-        isinstance(content, list) and any(part.get("type") in ("image", "audio") for part in content)
-        for content in (message.get("content") for message in messages)
+        isinstance(part, Mapping) and part.get("type") in ("image", "audio")
+        for content in contents
+        if isinstance(content, list)
+        for part in content
     )
