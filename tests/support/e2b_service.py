@@ -71,7 +71,7 @@ class Context:
         """Run a cell and give what the interpreter streams; `gone()` tells that nobody listens any more."""
         with self.lock:
             interrupted = False
-            message = self.client.execute(code, store_history=True, allow_stdin=False)
+            message = self.wait_for(self._execute(code))
             while True:
                 try:
                     reply = self.wait_for(self.client.get_iopub_msg(timeout=0.1))
@@ -108,7 +108,17 @@ class Context:
                 elif kind == "execute_input":
                     yield {"type": "number_of_executions", "execution_count": content["execution_count"]}
                 elif kind == "status" and content["execution_state"] == "idle":
+                    self.wait_for(self._done(message))
                     return
+
+    async def _execute(self, code: str) -> str:
+        return self.client.execute(code, store_history=True, allow_stdin=False)
+
+    async def _done(self, message: str) -> None:
+        """Take the reply too: a kernel that is sent the next cell before has been seen not to notice it."""
+        with suppress(Empty):
+            while (await self.client.get_shell_msg(timeout=5))["parent_header"].get("msg_id") != message:
+                pass
 
     def restart(self) -> None:
         self.wait_for(self.manager.restart_kernel(now=True))
