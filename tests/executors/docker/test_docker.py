@@ -201,3 +201,9 @@ def test_lost_cells_are_told_as_such(make):
     with pytest.raises(WorkerLostError, match="closed"):
         kernel.run_cell("1", 5)
     assert "closed" in str(lost(executor, "1"))
+
+
+def test_settings_may_change_until_the_first_code(make):
+    executor = make()
+    executor.max_print_outputs_length = 100
+    assert len(executor("print('x' * 1000)").logs) < 400

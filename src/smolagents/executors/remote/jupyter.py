@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from smolagents.executors.errors import WorkerLostError
@@ -153,7 +153,7 @@ class JupyterKernel:
             CellFailedError: the cell raised; the kernel lives on.
             WorkerLostError: the kernel or the server is gone, or did not answer in time.
         """
-        with self._running:
+        with self._running, self._told_as_loss():
             deadline = time.monotonic() + timeout
             while len(source) > PIECE:
                 piece, source = source[:PIECE], source[PIECE:]
@@ -297,7 +297,7 @@ class JupyterKernel:
         """Send on a connection that was seen to be open: it may have been cut since the last cell."""
         try:
             channels = self._connected(deadline)
-            while (message := channels.receive(0.0005)) is not None:
+            while time.monotonic() < deadline and (message := channels.receive(0.0005)) is not None:
                 self._check_state(message)
         except SocketLostError as error:
             self._reconnect(str(error), deadline)
@@ -351,6 +351,13 @@ class JupyterKernel:
         if self._channels is not None:
             self._channels.close()
             self._channels = None
+
+    @contextlib.contextmanager
+    def _told_as_loss(self) -> Iterator[None]:
+        try:
+            yield
+        except JupyterServerError as error:
+            raise self._lost(str(error)) from error
 
     def _lost(self, cause: str) -> WorkerLostError:
         if self._closed:

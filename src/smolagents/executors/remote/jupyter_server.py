@@ -193,7 +193,10 @@ class JupyterServer:
         """
         query = urlencode({"session_id": session, **self._query})
         url = f"ws{self.base_url[4:]}/api/kernels/{quote(kernel_id, safe='')}/channels?{query}"
-        dialled = self.dial() if self.dial is not None else None
+        try:
+            dialled = self.dial() if self.dial is not None else None
+        except OSError as error:
+            raise JupyterServerError(f"the connection to {self.base_url} failed: {error}") from error
         return KernelSocket(
             url, self.headers, direct=self.direct, timeout=timeout, extra=self.extra, connected=dialled
         )

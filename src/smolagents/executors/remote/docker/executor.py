@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smolagents.executors.errors import WorkerLostError
-from smolagents.executors.remote.base import RemotePythonExecutor, packages_for
+from smolagents.executors.remote.base import DEFAULT_TIMEOUT_SECONDS, RemotePythonExecutor, packages_for
 from smolagents.executors.remote.cells import CellConnection
 from smolagents.executors.remote.connection import Connection
 from smolagents.executors.remote.docker.container import KernelContainer
@@ -65,6 +65,9 @@ class DockerExecutor(RemotePythonExecutor):
         ValueError: an argument is not such as a container can be started with.
     """
 
+    _waiting: Connection | None
+    """What the constructor connected to, for the first code."""
+
     def __init__(
         self,
         additional_imports: Sequence[str],
@@ -80,9 +83,15 @@ class DockerExecutor(RemotePythonExecutor):
         cpus: float | None = 2.0,
         pids_limit: int | None = 512,
         network: bool = True,
-        **settings: Any,
+        timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS,
+        max_print_outputs_length: int | None = None,
     ) -> None:
-        super().__init__(additional_imports, logger, **settings)
+        super().__init__(
+            additional_imports,
+            logger,
+            timeout_seconds=timeout_seconds,
+            max_print_outputs_length=max_print_outputs_length,
+        )
         if container_run_kwargs is not None and not isinstance(container_run_kwargs, Mapping):
             raise TypeError(
                 "container_run_kwargs must be a dict of arguments for the Docker SDK's containers.run, "
@@ -116,7 +125,7 @@ class DockerExecutor(RemotePythonExecutor):
             raise
         self._begin(KernelContainer(client, container_settings.with_image(image), self.additional_imports, log))
         try:
-            self._session = self._open()
+            self._waiting = self._start()
         except BaseException:
             self.cleanup()
             raise
@@ -125,6 +134,7 @@ class DockerExecutor(RemotePythonExecutor):
         self._shared = shared
         self._lease: _Lease | None = None
         self._ending: Ending | None = None
+        self._waiting = None
 
     @property
     def container(self) -> Any:
@@ -137,6 +147,10 @@ class DockerExecutor(RemotePythonExecutor):
         return self._shared.base_url
 
     def _connect(self) -> Connection:
+        waiting, self._waiting = self._waiting, None
+        return waiting or self._start()
+
+    def _start(self) -> Connection:
         if self._lease is None:
             self._lease = _Lease(self._shared)
             self._ending = Ending(self, self._lease.end)
@@ -165,7 +179,7 @@ class DockerExecutor(RemotePythonExecutor):
         with self._lock:
             if packages:
                 self._shared.install([name for name in additional_imports if packages_for([name])])
-                if self._session is not None and self._lease is not None and self._lease.kernel is not None:
+                if self._lease is not None and self._lease.kernel is not None:
                     self._lease.kernel.run_cell(_INVALIDATE, 30.0)
         return packages
 
@@ -176,6 +190,7 @@ class DockerExecutor(RemotePythonExecutor):
         """
         lease, self._lease = self._lease, None
         ending, self._ending = self._ending, None
+        self._waiting = None
         if lease is not None:
             lease.leave()  # first, as a code that runs in another thread ends with its kernel
         super().cleanup()
