@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from smolagents.models.default import default_model
     from smolagents.models.fallback import FallbackModel
     from smolagents.models.huggingface import InferenceClientModel
+    from smolagents.models.litellm import LiteLLMModel, LiteLLMRouterModel
     from smolagents.models.llama_cpp import LlamaCppModel
     from smolagents.models.openai import OpenAIModel, OpenAIServerModel
     from smolagents.models.tool_text import parse_json_if_needed
@@ -151,6 +152,8 @@ __all__ = [
     "GoogleSearchTool",
     "InferenceClientModel",
     "InterpreterError",
+    "LiteLLMModel",
+    "LiteLLMRouterModel",
     "LlamaCppModel",
     "LocalPythonExecutor",
     "LogLevel",
@@ -261,6 +264,8 @@ __getattr__, __dir__ = lazy_exports(
         "GoogleSearchTool": "smolagents.tools.google_search",
         "InferenceClientModel": "smolagents.models.huggingface",
         "InterpreterError": "smolagents.executors.errors",
+        "LiteLLMModel": "smolagents.models.litellm",
+        "LiteLLMRouterModel": "smolagents.models.litellm",
         "LlamaCppModel": "smolagents.models.llama_cpp",
         "LocalPythonExecutor": "smolagents.executors.local.executor",
         "LogLevel": "smolagents.monitoring.levels",

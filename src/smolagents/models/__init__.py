@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from smolagents.models.facts import supports_stop_parameter as supports_stop_parameter
     from smolagents.models.fallback import FallbackModel as FallbackModel
     from smolagents.models.huggingface import InferenceClientModel as InferenceClientModel
+    from smolagents.models.litellm import LiteLLMModel as LiteLLMModel
+    from smolagents.models.litellm import LiteLLMRouterModel as LiteLLMRouterModel
     from smolagents.models.llama_cpp import LlamaCppModel as LlamaCppModel
     from smolagents.models.openai import OpenAIModel as OpenAIModel
     from smolagents.models.openai import OpenAIServerModel as OpenAIServerModel
@@ -53,6 +55,7 @@ _MODULES = {
     "smolagents.models.facts": ("ModelFacts", "supports_stop_parameter"),
     "smolagents.models.fallback": ("FallbackModel",),
     "smolagents.models.huggingface": ("InferenceClientModel",),
+    "smolagents.models.litellm": ("LiteLLMModel", "LiteLLMRouterModel"),
     "smolagents.models.llama_cpp": ("LlamaCppModel",),
     "smolagents.models.openai": ("OpenAIModel", "OpenAIServerModel"),
     "smolagents.models.retrying": ("is_rate_limit_error",),
