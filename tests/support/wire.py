@@ -24,6 +24,8 @@ class Answer:
     events: list[Any] | None = None
     endless: bool = False
     """Repeat the last event until the client hangs up."""
+    silent: bool = False
+    """Send nothing, and wait for the client to hang up."""
 
 
 @dataclass
@@ -34,6 +36,8 @@ class Wire:
     answers: list[Answer]
     requests: list[dict[str, Any]] = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
+    asked: threading.Event = field(default_factory=threading.Event)
+    """Set when a request came that is answered with silence."""
 
 
 @contextmanager
@@ -47,6 +51,12 @@ def serve_answers(*answers: Answer) -> Iterator[Wire]:
         def do_POST(self) -> None:
             wire.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             answer = wire.answers.pop(0) if len(wire.answers) > 1 else wire.answers[0]
+            if answer.silent:
+                wire.asked.set()
+                if not self.connection.recv(1):
+                    wire.hung_up.set()
+                self.close_connection = True
+                return
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)

@@ -10,11 +10,15 @@ __all__ = ["constructor_arguments", "without_secrets"]
 
 _SECRET = re.compile(
     r"((api|access|private|account|subscription|master|encryption|signing)[-_]?key|secret|passw(or)?d|passphrase"
-    r"|credential|authorization|cookie|bearer|^key$|(^|[-_])(auth|token)$|(^|[-_])headers?$)",
+    r"|credential|authorization|cookie|bearer|^key$|(^|[-_])(auth|token|sig|signature)$|(^|[-_])headers?$)",
     re.IGNORECASE,
 )
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 _KEY_IN_QUERY = re.compile(r"([?&][^=&#\s]*(?:key|token|secret|sig|signature)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
+_KEY_BY_LOOK = re.compile(
+    r"\A(Bearer|Basic) \S|\A(sk-|sk_|hf_|gsk_|xai-|r8_|gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA|ASIA|AIza)[\w-]{12,}\Z"
+)
+"""Values that are keys whatever they are called: headers, and keys that begin as those of known services do."""
 _OMIT = object()
 
 
@@ -54,6 +58,8 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
+        if _KEY_BY_LOOK.match(value):
+            return _OMIT
         return _KEY_IN_QUERY.sub(r"\1", _USER_IN_URL.sub("", str(value)))
     if isinstance(value, dict):
         items = {str(key): _plain(item) for key, item in value.items() if not _SECRET.search(str(key))}
