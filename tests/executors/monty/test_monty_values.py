@@ -153,6 +153,20 @@ def test_data_classes_enums_and_the_like_show_their_fields_and_come_back_as_they
     assert shared("str(sent['order'])").output == "Order(item='pen', count=3, tags=['a'])"
 
 
+def test_fields_are_those_of_when_the_value_crossed_last(shared):
+    order = Order("pen")
+
+    def add(given):
+        given.count += 1
+        return given
+
+    shared.send_tools({"get": lambda: order, "add": add})
+    assert shared("one = get()\ntwo = add(one)\n(two.count, add(one).count, get().count)").output == (2, 3, 3)
+    shared("two.count = 50")
+    assert shared("add(two)").output is order
+    assert order.count == 4
+
+
 def test_private_fields_and_methods_cannot_be_reached(shared, failure):
     shared.send_variables({"order": Order("pen")})
     for source in (

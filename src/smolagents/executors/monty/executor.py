@@ -38,7 +38,8 @@ class MontyExecutor(PythonExecutor):
 
     The interpreter is a program in a process of its own, one for each session; if it breaks down, this process does
     not. Tools and managed agents run in this process. Plain values cross as copies; others, such as images, arrays
-    and objects, stay here, and the code holds a handle that it can give to other tools.
+    and objects, stay here, and the code holds a handle that it can give to other tools. Of dataclasses, enums and the
+    like it can read the fields; what it assigns to them does not reach the value.
 
     After each piece of code the session is saved. When code reaches a limit, or is interrupted, the session goes on
     with the variables of before that code.

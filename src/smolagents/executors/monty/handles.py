@@ -53,15 +53,17 @@ class Handles:
             value: Any value.
             convert: Makes of its parts what can be given to Monty.
         """
+        attributes, methods = _shown(value, convert)
         handle = self._by_value.get(id(value))
         if handle is None:
             kind = type(value)
-            attributes, methods = _shown(value, convert)
             if kind not in self._kinds:
                 self._kinds[kind] = ClassType(kind, id=uuid4())
             handle = _Handle(value, self._kinds[kind], len(self._numbered), attributes, methods)
             self._numbered.append(handle)
             self._by_value[id(value)] = self._by_id[handle.id] = handle
+        else:
+            handle.attributes = attributes  # the value may have changed since it crossed last
         return handle
 
     def numbered(self, number: str) -> Any:
