@@ -6,17 +6,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEER := .cache/peer
 KERNEL := .cache/kernel
+LITELLM := .cache/litellm
 CONTRACT := ../shared/contract/check_api.py
 
 TEST_MODEL := qwen2.5-coder-0.5b
 DEMO_MODEL := qwen2.5-coder-1.5b
 FETCH := $(BIN)/python -m smolagents.models.catalogue fetch
 
-.PHONY: help setup demo test models pyodide lint format api bench docs-check clean
+.PHONY: help setup demo test test-litellm models pyodide lint format api bench docs-check clean
 
 help:
 	@echo "make demo     three real tasks for an agent with a local model (fetches 1.1 GB once)"
 	@echo "make test     the tests; those that need a model are skipped until 'make models' has fetched it"
+	@echo "make test-litellm  the tests of LiteLLM's models, in an environment of their own (600 MB)"
 	@echo "make models   fetch the local models for tests and demo (1.6 GB once)"
 	@echo "make pyodide  fetch Pyodide for the tests of the wasm executor (6.5 MB once)"
 	@echo "make lint     style, types and import rules"
@@ -42,6 +44,16 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# LiteLLM pins older versions of packages that other models are tested with in their newest.
+test-litellm: $(LITELLM)/.installed
+	$(LITELLM)/bin/python -m pytest tests/models/test_litellm.py
+
+$(LITELLM)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(LITELLM)
+	$(LITELLM)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[litellm,llama-cpp]' \
+	  gguf hypothesis pillow pytest pytest-timeout
+	@touch $@
 
 models: setup
 	@$(FETCH) $(TEST_MODEL) $(DEMO_MODEL)

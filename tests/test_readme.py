@@ -18,6 +18,18 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+MODELS = (
+    "AmazonBedrockModel",
+    "AnthropicModel",
+    "AzureOpenAIModel",
+    "InferenceClientModel",
+    "LiteLLMModel",
+    "LiteLLMRouterModel",
+    "LlamaCppModel",
+    "OpenAIModel",
+)
+
+
 class Answering(ScriptedModel):
     """Made like any model, whatever the arguments."""
 
@@ -43,7 +55,7 @@ def test_example_runs(
     for folder in ("sales", "reports"):
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(smolagents.models.default, "default_model", Answering)
-    for name in ("LlamaCppModel", "OpenAIModel", "InferenceClientModel"):
+    for name in MODELS:
         monkeypatch.setattr(smolagents, name, Answering)
     agent = smolagents.CodeAgent([], model=Answering(), verbosity_level=-1)
     space: dict[str, Any] = {"agent": agent, "tasks": ["a", "b"], "model": Answering(), "__name__": "example"}

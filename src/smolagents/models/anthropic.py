@@ -398,13 +398,16 @@ def _usage(usage: Any) -> TokenUsage | None:
     counts = usage if isinstance(usage, dict) else {name: getattr(usage, name, None) for name in _COUNTS}
     if counts.get("input_tokens") is None and counts.get("output_tokens") is None:
         return None
+    details = counts.get("output_tokens_details")
     read, written = counts.get("cache_read_input_tokens"), counts.get("cache_creation_input_tokens")
     return TokenUsage(
         (counts.get("input_tokens") or 0) + (read or 0) + (written or 0),
         counts.get("output_tokens") or 0,
         cached_input_tokens=read,
         cache_write_tokens=written,
-        reasoning_tokens=getattr(counts.get("output_tokens_details"), "thinking_tokens", None),
+        reasoning_tokens=details.get("thinking_tokens")
+        if isinstance(details, dict)
+        else getattr(details, "thinking_tokens", None),
     )
 
 

@@ -116,7 +116,7 @@ class LiteLLMModel(ChatCompletionsModel):
             yield
         except Exception as error:
             if "No module named 'mcp" in str(error):  # which some versions import for any tools but do not install
-                raise MissingExtraError("mcp", "litellm", f"{type(self).__name__} with tools") from error
+                raise MissingExtraError("mcp", "litellm", f"{type(self).__name__} with tools") from None
             if _was_not_reached(error):
                 failure = AgentGenerationError(
                     f"{self._where()} cannot be reached ({error}); check api_base, that the server runs, and that the "
