@@ -124,6 +124,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         self._idle_monitor: Monitor | None = None
         self._lock = threading.RLock()
         self._active: list[Run] = []
+        self._services: set[threading.Event] = set()
 
     # What the agent is made of
 
@@ -223,7 +224,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
 
     def run(
         self,
-        task: str,
+        task: str | None,
         stream: bool = False,
         reset: bool = True,
         images: list[PIL.Image.Image] | None = None,
@@ -234,7 +235,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         """Solve a task.
 
         Args:
-            task: What to do.
+            task: What to do. None to serve the agent's mailbox, if it has the tools for that; see `serve`.
             stream: Return a generator of events in place of the answer: deltas of the model's text, tool calls and
                 their outputs, each finished step, and a `FinalAnswerStep` at the end. Steps are taken as you iterate.
             reset: Start afresh; False goes on with the memory and the variables of the latest run.
@@ -253,6 +254,8 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
 
         Whatever is raised carries `run_result`, a `RunResult` of what was done so far.
         """
+        if task is None:
+            return self.serve()
         run = self._begin(task, reset, images, additional_args, max_steps)
         events = self._run_stream(run)
         if stream:
@@ -350,6 +353,10 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
                 run.given |= additional_args.keys()
                 run.task += describe_arguments(additional_args)
             self._latest = run
+        if "receive_messages" in self.tools:
+            from smolagents.agents.serving import leads_team
+
+            leads_team(self)
         started = started_runs.get()
         if started is not None:
             started.append(run)
@@ -423,9 +430,15 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         return run.result(time.time()) if (self.return_full_result if full is None else full) else run.output
 
     def interrupt(self) -> None:
-        """Stop all runs of this agent, and of the agents they have called, within their step. From any thread."""
+        """Stop all runs of this agent, and of the agents they have called, within their step. From any thread.
+
+        A mailbox that it serves is served no longer; the task that it worked on stays there.
+        """
         with self._lock:
             runs = list(self._active)
+            services = list(self._services)
+        for interrupted in services:
+            interrupted.set()
         for run in runs:
             run.interrupt()
 

@@ -1,4 +1,4 @@
-"""An agent as a member of another agent's team: called like a tool, reporting as text."""
+"""An agent that works for others: called like a tool, or serving its mailbox."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from smolagents.agents.templates import PromptTemplates, populate_template
 from smolagents.types.text import truncate_content
 
 if TYPE_CHECKING:
+    from smolagents.agents.serving import ServiceReport
     from smolagents.types.messages import ChatMessage
 
 __all__ = ["TeamMember"]
@@ -33,12 +34,31 @@ class TeamMember:
 
     if TYPE_CHECKING:
         prompt_templates: Any
+        tools: Any
+        _services: set[Any]
 
         run: Any
 
         def _begin(self, task: str, reset: bool, images: Any, additional_args: Any, max_steps: Any) -> Run: ...
         def _arun_stream(self, run: Run) -> AsyncGenerator[Any, None]: ...
         def _render_memory(self, run: Run, summary_mode: bool = False) -> list[ChatMessage]: ...
+
+    def serve(self, *, idle_timeout: float | None = 600.0, max_runtime: float | None = None) -> ServiceReport:
+        """Work for other agents: take the tasks out of the agent's mailbox and answer them.
+
+        The agent needs `SendMessageTool` and `ReceiveMessagesTool`. It ends when it is told to stop, as happens when the
+        process of the agent that leads the team ends, or after:
+
+        Args:
+            idle_timeout: Seconds without a task; None to wait on.
+            max_runtime: Seconds in all; None for no limit.
+
+        Raises:
+            TypeError: the agent has no mailbox.
+        """
+        from smolagents.agents.serving import serve
+
+        return serve(self, idle_timeout=idle_timeout, max_runtime=max_runtime)
 
     def __call__(self, task: str, **kwargs: Any) -> str:
         """Work on a task for another agent, and report to it as text.
