@@ -8,7 +8,8 @@ import os
 
 import pytest
 
-from smolagents.models import LlamaCppModel, OpenAIModel, agglomerate_stream_deltas
+from smolagents import CodeAgent
+from smolagents.models import InferenceClientModel, LlamaCppModel, OpenAIModel, agglomerate_stream_deltas
 from smolagents.types.errors import AgentGenerationError
 from support.model_helpers import KEY, FakeTool, serve, user
 
@@ -50,9 +51,14 @@ def local(small_model_path):
     model.close()
 
 
-@pytest.fixture(params=["server", "in process"])
+@pytest.fixture(scope="module")
+def huggingface(server):
+    return InferenceClientModel("local", base_url=server, token=KEY, temperature=0, max_tokens=120)
+
+
+@pytest.fixture(params=["client", "huggingface", "local"])
 def model(request):
-    return request.getfixturevalue("client" if request.param == "server" else "local")
+    return request.getfixturevalue(request.param)
 
 
 def test_it_answers_in_pieces_and_as_a_whole(model):
@@ -100,3 +106,27 @@ def test_the_next_step_of_a_conversation_uses_what_was_computed(local):
     local.generate([system, *user("hi")])
     again = local.generate([system, *user("hi"), {"role": "assistant", "content": "Hello"}, *user("bye")])
     assert again.token_usage.cached_input_tokens > 100
+
+
+@pytest.mark.parametrize("way", ["sync", "async", "stream"])
+def test_a_refusal_that_is_no_lesson_is_told_in_the_servers_words(server, way):
+    model = OpenAIModel("local", api_base=server, api_key=KEY, max_tokens=8, extra_body={"tool_choice": "sometimes"})
+    calls = {
+        "sync": lambda: model.generate(user("Hi")),
+        "async": lambda: asyncio.run(model.agenerate(user("Hi"))),
+        "stream": lambda: list(model.generate_stream(user("Hi"))),
+    }
+    with pytest.raises(AgentGenerationError, match="tool_choice") as caught:
+        calls[way]()
+    assert caught.value.kind in ("bad_request", "server_error")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["client", "huggingface"])
+def test_an_agent_runs_on_a_server(kind, request):
+    model = request.getfixturevalue(kind)
+    agent = CodeAgent(tools=[], model=model, max_steps=1, stream_outputs=True, verbosity_level=-1)
+    result = agent.run("Say 4 with final_answer.", return_full_result=True)
+    assert result.token_usage.output_tokens > 0
+    assert result.cost is None
+    assert result.steps[1]["model_output_message"]["model_id"] == "local"
