@@ -75,10 +75,12 @@ if TYPE_CHECKING:
     from smolagents.tools.api_web_search import ApiWebSearchTool
     from smolagents.tools.arguments import validate_tool_arguments
     from smolagents.tools.base import BaseTool, Tool
+    from smolagents.tools.collection import ToolCollection
     from smolagents.tools.decorator import tool
     from smolagents.tools.duckduckgo import DuckDuckGoSearchTool
     from smolagents.tools.final_answer import FinalAnswerTool
     from smolagents.tools.google_search import GoogleSearchTool
+    from smolagents.tools.mcp.client import MCPClient
     from smolagents.tools.pipeline import PipelineTool
     from smolagents.tools.source import is_valid_name, make_init_file
     from smolagents.tools.speech_to_text import SpeechToTextTool
@@ -157,6 +159,7 @@ __all__ = [
     "LlamaCppModel",
     "LocalPythonExecutor",
     "LogLevel",
+    "MCPClient",
     "ManagedAgentPromptTemplate",
     "MemoryStep",
     "MessageRole",
@@ -188,6 +191,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallingAgent",
+    "ToolCollection",
     "ToolOutput",
     "UserInputTool",
     "VisitWebpageTool",
@@ -269,6 +273,7 @@ __getattr__, __dir__ = lazy_exports(
         "LlamaCppModel": "smolagents.models.llama_cpp",
         "LocalPythonExecutor": "smolagents.executors.local.executor",
         "LogLevel": "smolagents.monitoring.levels",
+        "MCPClient": "smolagents.tools.mcp.client",
         "ManagedAgentPromptTemplate": "smolagents.agents.templates",
         "MemoryStep": "smolagents.memory",
         "MessageRole": "smolagents.types.messages",
@@ -300,6 +305,7 @@ __getattr__, __dir__ = lazy_exports(
         "Tool": "smolagents.tools.base",
         "ToolCall": "smolagents.memory",
         "ToolCallingAgent": "smolagents.agents.toolcalling",
+        "ToolCollection": "smolagents.tools.collection",
         "ToolOutput": "smolagents.agents.run",
         "UserInputTool": "smolagents.tools.user_input",
         "VisitWebpageTool": "smolagents.tools.visit_webpage",

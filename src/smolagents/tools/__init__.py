@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from smolagents.tools.api_web_search import ApiWebSearchTool
     from smolagents.tools.arguments import prepare_tool_arguments, validate_tool_arguments
     from smolagents.tools.base import BaseTool, Tool
+    from smolagents.tools.collection import ToolCollection
     from smolagents.tools.decorator import tool
     from smolagents.tools.duckduckgo import DuckDuckGoSearchTool
     from smolagents.tools.errors import ToolDefinitionError
@@ -34,6 +35,7 @@ __all__ = [
     "PipelineTool",
     "SpeechToTextTool",
     "Tool",
+    "ToolCollection",
     "ToolDefinitionError",
     "UserInputTool",
     "VisitWebpageTool",
@@ -58,6 +60,7 @@ __getattr__, __dir__ = lazy_exports(
         "PipelineTool": "smolagents.tools.pipeline",
         "SpeechToTextTool": "smolagents.tools.speech_to_text",
         "Tool": "smolagents.tools.base",
+        "ToolCollection": "smolagents.tools.collection",
         "ToolDefinitionError": "smolagents.tools.errors",
         "UserInputTool": "smolagents.tools.user_input",
         "VisitWebpageTool": "smolagents.tools.visit_webpage",

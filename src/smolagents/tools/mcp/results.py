@@ -1,0 +1,137 @@
+"""What MCP servers return, as Python values."""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from smolagents.tools.mcp.errors import MCPToolError
+from smolagents.types.agent_types import AgentAudio, AgentImage
+
+__all__ = ["json_arguments", "prompt_text", "resource_value", "tool_output"]
+
+_AUDIO_SUFFIXES = {"audio/wav": ".wav", "audio/x-wav": ".wav", "audio/mpeg": ".mp3", "audio/mp3": ".mp3"}
+
+
+def tool_output(result: Any, *, structured: bool, tool: str) -> Any:
+    """The value of a `CallToolResult`.
+
+    Args:
+        result: What the server returned.
+        structured: Whether to return the structured content, where there is some.
+        tool: Name of the tool, for errors.
+
+    Returns:
+        The structured content; or text, an image, a sound or bytes where the content is one of these; or a list of
+        such pieces where there are several that are not all text.
+
+    Raises:
+        MCPToolError: the server says that the call failed; the message is what it says.
+    """
+    if result.is_error:
+        said = _as_text(result.content)
+        raise MCPToolError(said or f"The tool {tool} failed, and its server did not say why.")
+    if result.structured_content is not None and (structured or not result.content):
+        return result.structured_content
+    pieces = [_piece(block) for block in result.content]
+    return _joined(pieces)
+
+
+def resource_value(result: Any) -> Any:
+    """The value of a `ReadResourceResult`: text, an image, a sound, bytes, or a list of these."""
+    return _joined([_resource(each) for each in result.contents])
+
+
+def prompt_text(result: Any) -> Any:
+    """The messages of a `GetPromptResult`: their text, or a list where they hold more than text."""
+    messages = result.messages
+    if len(messages) == 1:
+        return _joined([_piece(messages[0].content)])
+    pieces: list[Any] = []
+    for message in messages:
+        piece = _piece(message.content)
+        pieces.append(f"{message.role}: {piece}" if isinstance(piece, str) else piece)
+    return _joined(pieces)
+
+
+def _joined(pieces: list[Any]) -> Any:
+    if len(pieces) == 1:
+        return pieces[0]
+    if all(isinstance(piece, str) for piece in pieces):
+        return "\n".join(pieces)
+    return pieces
+
+
+def _as_text(content: Iterable[Any]) -> str:
+    return "\n".join(
+        piece if isinstance(piece, str) else f"({type(piece).__name__})" for piece in map(_piece, content)
+    ).strip()
+
+
+def _piece(block: Any) -> Any:
+    kind = getattr(block, "type", None)
+    if kind == "text":
+        return block.text
+    if kind == "image":
+        return AgentImage(base64.b64decode(block.data))
+    if kind == "audio":
+        return _sound(base64.b64decode(block.data), block.mime_type)
+    if kind == "resource":
+        return _resource(block.resource)
+    if kind == "resource_link":
+        described = f" ({block.description})" if block.description else ""
+        return f"{block.title or block.name}: {block.uri}{described}"
+    return json.dumps(block.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _resource(contents: Any) -> Any:
+    text = getattr(contents, "text", None)
+    if text is not None:
+        return text
+    data = base64.b64decode(contents.blob)
+    kind = contents.mime_type or mimetypes.guess_type(str(contents.uri))[0] or ""
+    if kind.startswith("image/") and kind != "image/svg+xml":
+        return AgentImage(data)
+    return _sound(data, kind) if kind.startswith("audio/") else data
+
+
+def _sound(data: bytes, kind: str) -> AgentAudio:
+    suffix = _AUDIO_SUFFIXES.get(kind) or mimetypes.guess_extension(kind) or ".bin"
+    path = Path(tempfile.mkdtemp(prefix="smolagents-")) / f"sound{suffix}"
+    path.write_bytes(data)
+    return AgentAudio(path)
+
+
+def json_arguments(arguments: Mapping[str, Any], tool: str) -> dict[str, Any]:
+    """The arguments of a call as plain JSON data.
+
+    Raises:
+        ValueError: one is of a kind that JSON has no form for.
+    """
+    return {name: _json_value(value, f"Argument '{name}' of tool '{tool}'") for name, value in arguments.items()}
+
+
+def _json_value(value: Any, where: str) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, Mapping):
+        return {str(key): _json_value(item, where) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_json_value(item, where) for item in value]
+    for method in ("isoformat", "model_dump", "tolist"):  # dates; pydantic models; numpy's arrays and numbers
+        convert = getattr(value, method, None)
+        if callable(convert) and not isinstance(value, type):
+            return _json_value(convert(), where)
+    if hasattr(value, "__fspath__"):
+        return str(value)
+    raise ValueError(
+        f"{where} is a {type(value).__name__}, which cannot be sent to an MCP server: "
+        "pass text, a number, a boolean, a list or a dictionary."
+    )
