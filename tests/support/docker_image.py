@@ -137,6 +137,9 @@ def _add_root(tar: tarfile.TarFile, scratch: Path) -> None:
     subprocess.run(["/sbin/ldconfig", "-r", str(root)], check=True)
     tar.add(root, arcname=".", filter=_as_root)
     tar.add(stdlib, arcname=f"usr/local/lib/{PYTHON}", filter=_stdlib_part)
+    debian = tarfile.TarInfo(f"usr/local/lib/{PYTHON}/dist-packages")  # where Debian's Python looks instead
+    debian.type, debian.linkname = tarfile.SYMTYPE, "site-packages"
+    tar.addfile(debian)
     _add_packages(tar)
 
 
@@ -205,7 +208,7 @@ def _as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def _stdlib_part(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     inner = entry.name.removeprefix(f"usr/local/lib/{PYTHON}").lstrip("/").split("/")
-    if UNUSED.intersection(inner) or inner[0].startswith("config-"):
+    if UNUSED.intersection(inner) or inner[0].startswith("config-") or inner[0] == "EXTERNALLY-MANAGED":
         return None
     return _as_root(entry)
 
