@@ -67,8 +67,11 @@ if TYPE_CHECKING:
     from smolagents.models.huggingface import InferenceClientModel
     from smolagents.models.litellm import LiteLLMModel, LiteLLMRouterModel
     from smolagents.models.llama_cpp import LlamaCppModel
+    from smolagents.models.mlx import MLXModel
     from smolagents.models.openai import OpenAIModel, OpenAIServerModel
     from smolagents.models.tool_text import parse_json_if_needed
+    from smolagents.models.transformers import TransformersModel
+    from smolagents.models.vllm import VLLMModel
     from smolagents.monitoring.levels import LogLevel
     from smolagents.monitoring.logger import AgentLogger
     from smolagents.monitoring.monitor import Monitor
@@ -160,6 +163,7 @@ __all__ = [
     "LocalPythonExecutor",
     "LogLevel",
     "MCPClient",
+    "MLXModel",
     "ManagedAgentPromptTemplate",
     "MemoryStep",
     "MessageRole",
@@ -193,7 +197,9 @@ __all__ = [
     "ToolCallingAgent",
     "ToolCollection",
     "ToolOutput",
+    "TransformersModel",
     "UserInputTool",
+    "VLLMModel",
     "VisitWebpageTool",
     "WasmExecutor",
     "WebSearchTool",
@@ -274,6 +280,7 @@ __getattr__, __dir__ = lazy_exports(
         "LocalPythonExecutor": "smolagents.executors.local.executor",
         "LogLevel": "smolagents.monitoring.levels",
         "MCPClient": "smolagents.tools.mcp.client",
+        "MLXModel": "smolagents.models.mlx",
         "ManagedAgentPromptTemplate": "smolagents.agents.templates",
         "MemoryStep": "smolagents.memory",
         "MessageRole": "smolagents.types.messages",
@@ -307,7 +314,9 @@ __getattr__, __dir__ = lazy_exports(
         "ToolCallingAgent": "smolagents.agents.toolcalling",
         "ToolCollection": "smolagents.tools.collection",
         "ToolOutput": "smolagents.agents.run",
+        "TransformersModel": "smolagents.models.transformers",
         "UserInputTool": "smolagents.tools.user_input",
+        "VLLMModel": "smolagents.models.vllm",
         "VisitWebpageTool": "smolagents.tools.visit_webpage",
         "WasmExecutor": "smolagents.executors.wasm.executor",
         "WebSearchTool": "smolagents.tools.web_search",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from smolagents.models.litellm import LiteLLMModel as LiteLLMModel
     from smolagents.models.litellm import LiteLLMRouterModel as LiteLLMRouterModel
     from smolagents.models.llama_cpp import LlamaCppModel as LlamaCppModel
+    from smolagents.models.mlx import MLXModel as MLXModel
     from smolagents.models.openai import OpenAIModel as OpenAIModel
     from smolagents.models.openai import OpenAIServerModel as OpenAIServerModel
     from smolagents.models.retrying import is_rate_limit_error as is_rate_limit_error
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from smolagents.models.tool_schemas import get_tool_json_schema as get_tool_json_schema
     from smolagents.models.tool_text import get_tool_call_from_text as get_tool_call_from_text
     from smolagents.models.tool_text import parse_json_if_needed as parse_json_if_needed
+    from smolagents.models.transformers import TransformersModel as TransformersModel
+    from smolagents.models.vllm import VLLMModel as VLLMModel
     from smolagents.types.messages import ChatMessage as ChatMessage
     from smolagents.types.messages import ChatMessageStreamDelta as ChatMessageStreamDelta
     from smolagents.types.messages import ChatMessageToolCall as ChatMessageToolCall
@@ -57,11 +60,14 @@ _MODULES = {
     "smolagents.models.huggingface": ("InferenceClientModel",),
     "smolagents.models.litellm": ("LiteLLMModel", "LiteLLMRouterModel"),
     "smolagents.models.llama_cpp": ("LlamaCppModel",),
+    "smolagents.models.mlx": ("MLXModel",),
     "smolagents.models.openai": ("OpenAIModel", "OpenAIServerModel"),
     "smolagents.models.retrying": ("is_rate_limit_error",),
     "smolagents.models.stops": ("remove_content_after_stop_sequences",),
     "smolagents.models.tool_schemas": ("get_tool_json_schema",),
     "smolagents.models.tool_text": ("get_tool_call_from_text", "parse_json_if_needed"),
+    "smolagents.models.transformers": ("TransformersModel",),
+    "smolagents.models.vllm": ("VLLMModel",),
     "smolagents.types.messages": (
         "ChatMessage",
         "ChatMessageStreamDelta",

@@ -1,0 +1,105 @@
+"""What engines in this process share: tokens become text piece by piece, thoughts apart from the answer, cut at stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from smolagents.models.reasoning import ThoughtSplitter
+from smolagents.models.stops import StopCutter
+from smolagents.types.messages import ChatMessageStreamDelta
+
+__all__ = ["IncrementalDecoder", "ReplyReader", "opens_thought"]
+
+_INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
+"""What decoders write for bytes that are no whole character."""
+_LONGEST_CHARACTER = 4
+"""Bytes of the longest character in UTF-8; a token is at least one byte."""
+
+
+class IncrementalDecoder:
+    """Turns tokens into text as they come. Each is decoded a few times, however long the text grows.
+
+    Text is decoded together with the tokens before it, since tokenizers write a token in other ways at the start of a
+    text than within it. A character that comes in several tokens is held back until it is whole.
+
+    Args:
+        decode: The text of a list of tokens.
+    """
+
+    def __init__(self, decode: Callable[[list[int]], str]) -> None:
+        self._decode = decode
+        self._tokens: list[int] = []
+        self._shown = 0
+        """How many of the tokens are in the text already; they are kept as context of the next ones."""
+
+    def feed(self, tokens: Iterable[int]) -> str:
+        """Take further tokens and return the text that is whole."""
+        self._tokens.extend(tokens)
+        text = self._fresh(len(self._tokens))
+        if not text.endswith(_INCOMPLETE):
+            return self._show(text, len(self._tokens))
+        # More than a character can have: the bytes are none, and what came before them need not wait.
+        waiting = len(self._tokens) - _LONGEST_CHARACTER
+        if waiting - self._shown < _LONGEST_CHARACTER:
+            return ""
+        return self._show(self._fresh(waiting), waiting)
+
+    def flush(self) -> str:
+        """What was held back, at the end."""
+        count = len(self._tokens)
+        return self._show(self._fresh(count), count)
+
+    def _fresh(self, until: int) -> str:
+        known = self._decode(self._tokens[: self._shown])
+        return self._decode(self._tokens[:until])[len(known) :]
+
+    def _show(self, text: str, until: int) -> str:
+        if text:
+            del self._tokens[: self._shown]
+            self._shown = until - self._shown
+        return text
+
+
+class ReplyReader:
+    """Reads a reply from the pieces of its text.
+
+    Args:
+        stop_sequences: Where the answer ends. Thoughts may hold them.
+        thinks_first: The prompt opened a thought, so the text begins within it.
+    """
+
+    def __init__(self, stop_sequences: Sequence[str] = (), thinks_first: bool = False) -> None:
+        self._splitter = ThoughtSplitter()
+        if thinks_first:
+            self._splitter.feed("<think>")
+        self._cutter = StopCutter(stop_sequences)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop sequence was met: what follows is no part of the reply."""
+        return self._cutter.stopped
+
+    def feed(self, text: str) -> ChatMessageStreamDelta | None:
+        """Take a piece of text and return what of it is to be seen now; None if nothing is."""
+        if not text or self.stopped:
+            return None
+        thought, answer = self._splitter.feed(text)
+        return _delta(thought, self._cutter.feed(answer) if answer else "")
+
+    def rest(self) -> ChatMessageStreamDelta | None:
+        """What was kept back, at the end of the text."""
+        thought, answer = self._splitter.flush()
+        if self.stopped:
+            return None
+        return _delta(thought, self._cutter.feed(answer) + self._cutter.flush())
+
+
+def opens_thought(prompt: str) -> bool:
+    """Whether a prompt, or the end of one, opens a thought that the reply goes on with."""
+    return prompt.rstrip().endswith(("<think>", "<thinking>", "[THINK]"))
+
+
+def _delta(thought: str, answer: str) -> ChatMessageStreamDelta | None:
+    if not thought and not answer:
+        return None
+    return ChatMessageStreamDelta(content=answer or None, reasoning_content=thought or None)
