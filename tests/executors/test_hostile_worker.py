@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 import pickle
+import weakref
 import zlib
 
 import pytest
@@ -124,6 +126,82 @@ def test_calls_without_end_end_the_session():
     executor.send_tools({"echo": lambda: None})
     with pytest.raises(SessionLostError, match="calls of tools"):
         executor("x")
+
+
+def test_a_message_of_nothing_but_empty_lists_ends_the_session():
+    """It would become thirty times its size."""
+    answer, liar = answer_to('{"op":"done","value":[' + "[]," * 4_000_000 + "0]}")
+    assert isinstance(answer, SessionLostError)
+    assert "4000000 lists and objects" in str(answer)
+    assert liar.closed
+
+
+def test_a_text_full_of_brackets_is_a_text():
+    text = '[]{}"\\' * 1_500_000
+    answer, _ = answer_to({"op": "done", "value": text})
+    assert answer.output == text
+
+
+def test_what_tools_raised_does_not_pile_up_on_the_host():
+    """An exception holds the arguments of the call."""
+
+    class Tracked(Exception):
+        def __init__(self, argument):
+            super().__init__("no")
+            self.argument = argument
+
+    def tool(argument):
+        error = Tracked(argument)
+        alive.add(error)
+        raise error
+
+    alive = weakref.WeakSet()
+    most = 0
+
+    class Caller(Liar):
+        def receive(self, timeout):
+            nonlocal most
+            gc.collect()
+            most = max(most, len(alive))
+            number = len(self.heard)
+            if number > 10:
+                return json.dumps({"op": "failed", "text": "no", "call": number - 1})
+            return json.dumps({"op": "call", "id": number, "name": "tool", "args": ["x" * 10_000_000], "kwargs": {}})
+
+    executor = Executor(Caller())
+    executor.send_tools({"tool": tool})
+    with pytest.raises(InterpreterError) as caught:
+        executor("x")
+    assert isinstance(caught.value.__cause__, Tracked)
+    assert most <= 8
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"op": "failed", "text": "x" * 10_000_000, "message": "y" * 10_000_000, "type": "z" * 10_000_000},
+        {"op": "call", "id": 1, "name": "echo", "args": [], "kwargs": {"k" * 10_000_000: {"$": "no type"}}},
+        {"op": "call", "id": 1, "name": "n" * 10_000_000, "args": [], "kwargs": {}},
+        {"op": "done", "value": {"$": "t" * 10_000_000}},
+        {"op": "done", "value": {"k" * 10_000_000: [{"$": "no type"}]}},
+        {"op": "done", "names": ["n" * 1_000_000] * 50},
+    ],
+)
+def test_what_the_model_is_told_is_short(says):
+    answer, _ = answer_to(says, "no message")
+    if isinstance(answer, InterpreterError):
+        assert len(str(answer)) + len(str(answer.__cause__)) < 50_000
+
+
+def test_replies_before_they_are_asked_for_reach_the_code_alone():
+    """A worker can answer the next question before it is asked; it could as well have lied when it was."""
+    liar = Liar({"op": "done", "value": 1}, {"op": "done", "value": "early"}, {"op": "call"})
+    executor = Executor(liar, Liar({"op": "done", "value": 2}))
+    assert executor("a").output == 1
+    assert executor("b").output == "early"
+    with pytest.raises(SessionLostError):
+        executor("c")
+    assert executor("d").output == 2
 
 
 def test_a_final_answer_counts_only_if_the_tool_was_called():

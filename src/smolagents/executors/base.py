@@ -56,10 +56,25 @@ class PythonExecutor(ABC):
         return []
 
     async def acall(self, code_action: str) -> CodeOutput:
-        """`__call__` without blocking the event loop; so are the other methods named with an `a`."""
+        """`__call__` without blocking the event loop; so are the other methods named with an `a`.
+
+        When it is cancelled, the code is interrupted. It may still be ending, in its thread, for a moment.
+        """
         import asyncio
 
-        return await asyncio.to_thread(self, code_action)
+        begun = False
+
+        def call() -> CodeOutput:
+            nonlocal begun
+            begun = True
+            return self(code_action)
+
+        try:
+            return await asyncio.to_thread(call)
+        except asyncio.CancelledError:
+            if begun:
+                self.interrupt()
+            raise
 
     async def asend_tools(self, tools: Mapping[str, Callable[..., Any]]) -> None:
         import asyncio

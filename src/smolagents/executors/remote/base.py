@@ -5,20 +5,24 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from keyword import iskeyword
 from typing import Any
 
 from smolagents.executors.base import CodeOutput, PythonExecutor
-from smolagents.executors.errors import SessionLostError, WorkerLostError
+from smolagents.executors.errors import InterpreterError, SessionLostError, WorkerLostError
 from smolagents.executors.local.output import DEFAULT_MAX_LEN_OUTPUT
 from smolagents.executors.remote.cells import CellConnection
 from smolagents.executors.remote.connection import Connection
-from smolagents.executors.remote.session import Session
+from smolagents.executors.remote.session import Session, Unsent
 from smolagents.executors.worker.values import Codec
+from smolagents.types.text import truncate_content
 
-__all__ = ["DEFAULT_TIMEOUT_SECONDS", "RemotePythonExecutor", "packages_for"]
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "OneUse", "RemotePythonExecutor", "packages_for"]
 
 DEFAULT_TIMEOUT_SECONDS = 600.0
 """Seconds that a piece of code may run in a container or a service, time in tools not counted."""
+
+_LONGEST_CAUSE = 4_000
 
 _PACKAGE_OF_MODULE = {
     "PIL": "pillow",
@@ -73,7 +77,7 @@ class RemotePythonExecutor(PythonExecutor):
                 f"additional_imports must be a list of names, not the string {additional_imports!r}: "
                 f"write [{additional_imports!r}]"
             )
-        if timeout_seconds is not None and not timeout_seconds > 0:
+        if timeout_seconds is not None and not (isinstance(timeout_seconds, (int, float)) and timeout_seconds > 0):
             raise ValueError(f"timeout_seconds must be more than 0, or None for no limit, not {timeout_seconds!r}")
         self.additional_imports = list(additional_imports)
         self.logger = logger
@@ -84,7 +88,8 @@ class RemotePythonExecutor(PythonExecutor):
         self._prepare()
 
     def _prepare(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = OneUse()
+        self._stopped = False
         self._codec = Codec(trusted=False, handle=self._handle)
         self._tools: dict[str, Callable[..., Any]] = {}
         self._handles: dict[str, Callable[..., Any]] = {}
@@ -158,6 +163,8 @@ class RemotePythonExecutor(PythonExecutor):
         for name in variables:
             if not isinstance(name, str) or not name.isidentifier() or name.startswith("__"):
                 raise ValueError(f"{name!r} cannot be the name of a variable: use letters, digits and underscores.")
+            if iskeyword(name):
+                raise ValueError(f"{name!r} cannot be the name of a variable: it is a word of the Python language.")
         with self._lock:
             self._giving = True
             try:
@@ -190,7 +197,7 @@ class RemotePythonExecutor(PythonExecutor):
         return name
 
     def _find_tool(self, name: str) -> Callable[..., Any] | None:
-        return self._tools.get(name) or self._handles.get(name)
+        return self._tools[name] if name in self._tools else self._handles.get(name)
 
     # Running
 
@@ -214,20 +221,31 @@ class RemotePythonExecutor(PythonExecutor):
 
     def _run(self, code: str | None) -> CodeOutput:
         with self._lock:
+            self._stopped = False
             session = self._session
             try:
                 if session is None:
                     session = self._session = self._open()
-                tools, self._unsent_tools = self._unsent_tools, {}
-                variables, self._unsent_variables = self._unsent_variables, {}
-                notice, self._notice = self._notice, ""
-                return session.run(code, self.timeout_seconds, tools, variables, notice)
+                unsent = Unsent(self._unsent_tools, self._unsent_variables, self._notice)
+                try:
+                    output = session.run(code, self.timeout_seconds, unsent, self._is_stopped)
+                finally:
+                    if session.sent:
+                        self._unsent_tools, self._unsent_variables, self._notice = {}, {}, ""
+            except InterpreterError:
+                raise
             except WorkerLostError as error:
                 raise self._lost(error, session) from None
-            except BaseException:
-                if session is not None and session.out_of_step:
-                    self._drop()
+            except BaseException:  # Ctrl-C here, or a tool that ends the program: who knows how far it got
+                if session is not None:
+                    self._lost(WorkerLostError("it was left"), session)
                 raise
+            if session.lost is not None:
+                self._lost(session.lost, session)
+            return output
+
+    def _is_stopped(self) -> bool:
+        return self._stopped
 
     def _open(self) -> Session:
         connection = self._connect()
@@ -243,7 +261,7 @@ class RemotePythonExecutor(PythonExecutor):
     def _lost(self, failure: WorkerLostError, session: Session | None) -> SessionLostError:
         self._drop()
         gone = tuple(name for name in (session.names if session else ()) if name not in self._variables)
-        text = f"The session ended: {failure.cause}."
+        text = f"The session ended: {truncate_content(failure.cause, _LONGEST_CAUSE)}."
         if gone:
             names = ", ".join(gone[:50]) + (f" and {len(gone) - 50} more" if len(gone) > 50 else "")
             text += f" What earlier code defined is gone: {names}."
@@ -257,7 +275,8 @@ class RemotePythonExecutor(PythonExecutor):
         return error
 
     def interrupt(self) -> None:
-        """Stop the code that is running now, from another thread."""
+        """Stop the code that is running now, from another thread; also while its session is still being started."""
+        self._stopped = True
         session = self._session
         if session is not None:
             session.interrupt()
@@ -280,13 +299,42 @@ class RemotePythonExecutor(PythonExecutor):
         return packages
 
     def cleanup(self) -> None:
-        """End the worker. The executor can be used again; it then starts a fresh one."""
+        """End the worker. The executor can be used again; it then starts a fresh one.
+
+        Raises:
+            RuntimeError: A tool asks for it that the code has called.
+        """
+        self._lock.check()
         session = self._session
         if session is not None:
             session.connection.close()  # a code that runs in another thread ends with it
         with self._lock:
             self._drop()
             self._notice = ""
+
+
+class OneUse:
+    """A lock. A thread that holds it already, and would wait for itself, gets an error."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def check(self) -> None:
+        if self._owner == threading.get_ident():
+            raise RuntimeError(
+                "A tool cannot use the executor whose code has called it: that code waits for the tool. "
+                "Give the tool an executor of its own."
+            )
+
+    def __enter__(self) -> None:
+        self.check()
+        self._lock.acquire()
+        self._owner = threading.get_ident()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._owner = None
+        self._lock.release()
 
 
 def _details(tool: Any) -> dict[str, str]:

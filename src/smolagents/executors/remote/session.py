@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from smolagents.executors.base import CodeOutput
 from smolagents.executors.errors import (
@@ -21,14 +22,22 @@ from smolagents.executors.errors import (
 from smolagents.executors.local.output import PrintContainer
 from smolagents.executors.remote.connection import MAX_MESSAGE_BYTES, Connection
 from smolagents.executors.worker.values import CannotCrossError, Codec, MalformedValueError
+from smolagents.types.text import truncate_content
 
-__all__ = ["GRACE_SECONDS", "RemoteCodeError", "RemoteValue", "Session", "dumps"]
+__all__ = ["GRACE_SECONDS", "RemoteCodeError", "RemoteValue", "Session", "Unsent", "dumps"]
 
 GRACE_SECONDS = 2.0
 """Seconds that code has to stop by itself after it was interrupted, before its session is ended."""
 _MOST_NAMES = 1_000
 _LONGEST_NAME = 200
+_LONGEST_TEXT = 20_000
+"""Characters of an error of the far side that are kept: they are for a model to read."""
 _MOST_CALLS = 100_000
+_MOST_CONTAINERS = 4_000_000
+"""Lists and objects in one message. An empty one is 3 bytes of text and becomes 90 bytes here."""
+_MOST_FAILURES = 100
+_STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_INTERRUPT = '{"op":"interrupt"}'
 
 dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
@@ -63,6 +72,20 @@ class RemoteCodeError(Exception):
         self.message = message
 
 
+class Unsent(NamedTuple):
+    """What goes to the worker with the next code."""
+
+    tools: Mapping[str, Any]
+    """Names, and what the code can read of each."""
+    variables: Mapping[str, Any]
+    """Names and encoded values."""
+    notice: str
+    """For the model: put before what the code prints."""
+
+
+_NOTHING = Unsent({}, {}, "")
+
+
 class Session:
     """Runs pieces of code in one worker.
 
@@ -89,93 +112,136 @@ class Session:
         self._settings: Mapping[str, Any] | None = {**settings, "max_message": MAX_MESSAGE_BYTES}
         self._find_tool = find_tool
         self._limit = max_print_outputs_length
-        self._interrupted = False
+        self._turn = threading.Lock()
+        """Held while a run begins or ends, while a tool begins or ends, and while an interruption looks which it is."""
+        self._runs = 0
+        self._running = self._interrupted = self._in_tool = self._ended = False
+        self.sent = False
+        """Whether the worker was sent what the last run was to send."""
         self._stop_by: threading.Timer | None = None
-        self._running = False
-        self.out_of_step = False
-        """Whether the worker may be saying something that nobody waits for: the session is of no more use."""
+        self.lost: WorkerLostError | None = None
+        """Why the session is of no more use, where the last run ended with a final answer nevertheless."""
 
     def interrupt(self) -> None:
-        """Stop the code that runs, from another thread; the session is ended if it does not stop."""
-        if not self._running or self._interrupted:
-            return
-        self._interrupted = True
-        self._stop_by = threading.Timer(GRACE_SECONDS, self.connection.close)
+        """Stop the code that runs, from another thread; the session is ended if it does not stop.
+
+        A tool that runs is not stopped. The code is, when the tool has returned.
+        """
+        with self._turn:
+            if not self._running or self._interrupted:
+                return
+            self._interrupted = True
+            if self.sent and not self._in_tool:  # else the answer tells the code
+                self._end_soon()
+                self.connection.interrupt()
+
+    def _end_soon(self) -> None:
+        self._stop_by = threading.Timer(GRACE_SECONDS, self._end, [self._runs])
         self._stop_by.daemon = True
         self._stop_by.start()
-        self.connection.interrupt()
+
+    def _end(self, number: int) -> None:
+        with self._turn:  # so that it cannot be the next run that is ended
+            if self._running and self._runs == number:
+                self._ended = True
+                self.connection.close()
 
     def run(
         self,
         code: str | None,
         timeout: float | None,
-        tools: Mapping[str, Any] | None = None,
-        variables: Mapping[str, Any] | None = None,
-        notice: str = "",
+        unsent: Unsent = _NOTHING,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> CodeOutput:
         """Run `code`, after having sent new tools and encoded variables.
+
+        Args:
+            code: What to run; None to send the rest alone.
+            timeout: Seconds that it may take, time in tools not counted.
+            unsent: What is to be sent besides.
+            stopped: Asked once, when the run can be interrupted: whether it was meant to be before.
 
         Raises:
             InterpreterError: the code failed; the text is for the model, `logs` is what was printed.
             WorkerLostError: the worker is gone.
+            BaseException: of a tool, or Ctrl-C. The worker may then be saying something that nobody waits for.
         """
         printed = PrintContainer(self._limit)
-        if notice:
-            printed.append(notice)
+        answers: list[Any] = []
+        with self._turn:
+            self._runs += 1
+            self._running = True
+            self._interrupted = self._in_tool = self._ended = self.sent = False
+        try:
+            request = dumps(self._request(code, unsent, printed))
+            with self._turn:
+                if self._interrupted or stopped():
+                    raise ExecutionInterruptedError(interrupted_text())
+            self.connection.send(request)
+            with self._turn:
+                self.sent = True
+                if self._interrupted:
+                    self._end_soon()
+                    self.connection.interrupt()
+            return self._converse(timeout, printed, answers)
+        except WorkerLostError as error:
+            lost = error
+            if self._ended:
+                lost = WorkerLostError("the code could not be interrupted, so it was killed")
+            lost.logs = printed.value
+            if not answers:
+                raise lost from None
+            self.lost = lost
+            return CodeOutput(answers[0], printed.value, True)
+        finally:
+            with self._turn:
+                self._running = False
+                if self._stop_by is not None:
+                    self._stop_by.cancel()
+                    self._stop_by = None
+
+    def _request(self, code: str | None, unsent: Unsent, printed: PrintContainer) -> dict[str, Any]:
         request: dict[str, Any] = {"op": "run", "code": code}
         if self._settings:
             request["settings"] = self._settings
-        if tools:
-            request["tools"] = tools
-        if variables:
-            request["variables"] = variables
-        self._interrupted = False
-        self._running = True
-        try:
-            return self._converse(dumps(request), timeout, printed)
-        except WorkerLostError as error:
-            error.logs = printed.value
-            raise
-        except InterpreterError:
-            raise
-        except BaseException:  # Ctrl-C here, or a tool that ends the program
-            self.out_of_step = True
-            raise
-        finally:
-            self._running = False
-            if self._stop_by is not None:
-                self._stop_by.cancel()
-                self._stop_by = None
+        if unsent.tools:
+            request["tools"] = unsent.tools
+        if unsent.variables:
+            request["variables"] = unsent.variables
+        if unsent.notice:
+            printed.append(unsent.notice)
+        return request
 
-    def _converse(self, message: str, timeout: float | None, printed: PrintContainer) -> CodeOutput:
+    def _converse(self, timeout: float | None, printed: PrintContainer, answers: list[Any]) -> CodeOutput:
         connection = self.connection
-        answers: list[Any] = []
-        failures: dict[int, Exception] = {}
+        failures = _Failures()
         calls = 0
         timed_out = False
         left = timeout
-        connection.send(message)
         while True:
             started = time.monotonic()
             text = connection.receive(left)
-            if text is None:
-                if timed_out:
-                    raise WorkerLostError(
-                        f"the code took longer than {timeout} seconds and could not be interrupted, so it was killed"
-                    )
-                timed_out, left = True, GRACE_SECONDS
-                connection.interrupt()
-                continue
+            if text is not None:
+                reply = self._read(text)
+                printed.append(_text(reply, "out"))
+                if reply["op"] != "call":
+                    break
+                calls += 1
+                if calls > _MOST_CALLS:
+                    raise WorkerLostError(f"the code made more than {_MOST_CALLS} calls of tools in one step")
             if left is not None:
-                left = max(left - (time.monotonic() - started), 0.001)
-            reply = self._read(text)
-            printed.append(_text(reply, "out"))
-            if reply.get("op") != "call":
-                break
-            calls += 1
-            if calls > _MOST_CALLS:
-                raise WorkerLostError(f"the code made more than {_MOST_CALLS} calls of tools in one step")
-            connection.send(self._answer(reply, answers, failures))
+                left -= time.monotonic() - started
+                if text is None or left <= 0:
+                    if timed_out:
+                        raise WorkerLostError(
+                            f"the code took longer than {timeout} seconds and could not be interrupted, "
+                            "so it was killed"
+                        )
+                    timed_out, left = True, GRACE_SECONDS
+                    if text is None:  # else the answer tells the code
+                        connection.interrupt()
+            if text is not None:
+                connection.send(_INTERRUPT if timed_out else self._answer(reply, len(text), answers, failures))
         self._settings = None
         names = reply.get("names")
         if names is not None:
@@ -190,6 +256,8 @@ class Session:
     def _read(text: str) -> dict[str, Any]:
         if len(text) > MAX_MESSAGE_BYTES:
             raise WorkerLostError(f"it said more than {MAX_MESSAGE_BYTES >> 20} MB at once")
+        if len(text) > 2 * _MOST_CONTAINERS and _containers(text) > _MOST_CONTAINERS:
+            raise WorkerLostError(f"it said more than {_MOST_CONTAINERS} lists and objects at once")
         try:
             reply = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -200,7 +268,7 @@ class Session:
 
     def _value(self, reply: dict[str, Any]) -> Any:
         if "text" in reply:
-            return RemoteValue(_text(reply, "type"), _text(reply, "text"))
+            return RemoteValue(_text(reply, "type")[:_LONGEST_NAME], _text(reply, "text"))
         try:
             return self._codec.decode(reply.get("value"), "the value of the code")
         except MalformedValueError as error:
@@ -208,48 +276,55 @@ class Session:
 
     # Tools
 
-    def _answer(self, call: dict[str, Any], answers: list[Any], failures: dict[int, Exception]) -> str:
+    def _answer(self, call: dict[str, Any], size: int, answers: list[Any], failures: _Failures) -> str:
         name, args, kwargs, number = call.get("name"), call.get("args"), call.get("kwargs"), call.get("id")
         if type(name) is not str or type(args) is not list or type(kwargs) is not dict or type(number) is not int:
             raise WorkerLostError("it made a call that is none")
         tool = self._find_tool(name)
         if tool is None:
             raise WorkerLostError(f"it called a tool that it was not given: {name[:_LONGEST_NAME]!r}")
-        if self._interrupted:
-            return '{"op":"interrupt"}'
         try:
             decode = self._codec.decode
             args = [decode(arg, f"argument {index + 1} of {name}()") for index, arg in enumerate(args)]
-            kwargs = {key: decode(arg, f"argument {key} of {name}()") for key, arg in kwargs.items()}
+            kwargs = {key: decode(arg, f"argument {key[:_LONGEST_NAME]} of {name}()") for key, arg in kwargs.items()}
         except MalformedValueError as error:
             raise WorkerLostError(f"it sent a value that cannot be read: {error}") from None
+        with self._turn:
+            if self._interrupted:
+                return _INTERRUPT
+            self._in_tool = True
         try:
             result = tool(*args, **kwargs)
             if name == "final_answer":
                 if not answers:
                     answers.append(result)
-                return '{"op":"value","value":null,"final":true}'
-            if self._interrupted:
-                return '{"op":"interrupt"}'
-            return dumps({"op": "value", "value": self._codec.encode(result, f"the result of {name}()")})
+                answer = '{"op":"value","value":null,"final":true}'
+            else:
+                answer = dumps({"op": "value", "value": self._codec.encode(result, f"the result of {name}()")})
         except Exception as error:  # of the tool, or its result cannot cross: for the code to handle
-            failures[number] = error
-            if len(failures) > 100:
-                del failures[next(iter(failures))]
+            failures.add(number, error, size)
             kind = "TypeError" if isinstance(error, CannotCrossError) else type(error).__name__
-            return dumps({"op": "raise", "type": kind, "message": _message_of(error)})
+            answer = dumps({"op": "raise", "type": kind, "message": _message_of(error)})
+        with self._turn:
+            self._in_tool = False
+            if self._interrupted and not answers:
+                self._end_soon()
+                return _INTERRUPT
+        return answer
 
     # Failures
 
     def _failure(
         self,
         reply: dict[str, Any],
-        failures: dict[int, Exception],
+        failures: _Failures,
         timed_out: bool,
         timeout: float | None,
         printed: PrintContainer,
     ) -> InterpreterError:
-        text, message, kind = _text(reply, "text"), _text(reply, "message"), reply.get("kind")
+        text, message, kind = (
+            truncate_content(_text(reply, key), _LONGEST_TEXT) for key in ("text", "message", "kind")
+        )
         error: InterpreterError
         if self._interrupted or (timed_out and kind == "interrupted"):
             head = text.rpartition("\n")[0]
@@ -260,11 +335,45 @@ class Session:
                 error = ExecutionTimeoutError(f"{head}ExecutionTimeoutError: {timeout_text(timeout)}")
         else:
             error = (ImportNotAuthorizedError if kind == "ImportNotAuthorizedError" else InterpreterError)(text)
-        number = reply.get("call")
-        cause = failures.get(number) if type(number) is int else None
-        error.__cause__ = cause or RemoteCodeError(_text(reply, "type"), message)
+        cause = failures.get(reply.get("call"))
+        if cause is None:
+            cause = RemoteCodeError(_text(reply, "type")[:_LONGEST_NAME], message)
+        error.__cause__ = cause
         error.logs = printed.value
         return error
+
+
+class _Failures:
+    """What tools raised, by the number of the call.
+
+    An exception holds the arguments of the call by its traceback, so what is kept is bounded by the size of the calls.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Exception, int]] = {}
+        self._size = 0
+
+    def add(self, number: int, error: Exception, size: int) -> None:
+        self._drop(number)
+        self._kept[number] = error, size
+        self._size += size
+        while len(self._kept) > 1 and (len(self._kept) > _MOST_FAILURES or self._size > MAX_MESSAGE_BYTES):
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, number: int) -> None:
+        self._size -= self._kept.pop(number, (None, 0))[1]
+
+    def get(self, number: Any) -> Exception | None:
+        return self._kept[number][0] if type(number) is int and number in self._kept else None
+
+
+def _containers(text: str) -> int:
+    """How many lists and objects there are in a JSON text."""
+    count = text.count("[") + text.count("{")
+    if count > _MOST_CONTAINERS:
+        text = _STRINGS.sub("", text)  # in which they count for nothing
+        count = text.count("[") + text.count("{")
+    return count
 
 
 def _text(reply: dict[str, Any], key: str) -> str:

@@ -34,6 +34,7 @@ END_SECONDS = 5.0
 
 _CHUNK = 2**16
 _LARGE_CHUNK = 2**20
+_MOST_PARTS = 1_000
 _unpack = HEADER.unpack_from
 
 
@@ -78,7 +79,7 @@ class SandboxConnection(Connection):
         self._signals = threading.Lock()
         """Held while the process id is in use."""
         self._interrupted = False
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._missing = 4
         """Bytes that are missing of the message that is being read, or of its header."""
         try:
@@ -193,9 +194,18 @@ class SandboxConnection(Connection):
                 if not data:
                     raise self._lost()
                 self._parts.append(data)
+                if len(self._parts) > _MOST_PARTS:
+                    self._join()
                 self._missing = missing - len(data)
                 if deadline is not None and self._missing > 0:
                     wait = max(deadline - time.monotonic(), 0) * 1000
+
+    def _join(self) -> None:
+        """Into one part what a worker said in drops, which would take many times its size."""
+        first = self._parts[0]
+        whole = first if type(first) is bytearray else bytearray(first)
+        whole += b"".join(self._parts[1:])
+        self._parts = [whole]
 
     def _take(self) -> str | None:
         """A message out of what was read; None when its rest is missing."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import weakref
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from smolagents.executors.local import BASE_BUILTIN_MODULES, MAX_EXECUTION_TIME_SECONDS
-from smolagents.executors.remote.base import RemotePythonExecutor
+from smolagents.executors.remote.base import OneUse, RemotePythonExecutor
 from smolagents.executors.remote.connection import Connection
 from smolagents.executors.sandbox.errors import SandboxUnavailableError
 from smolagents.executors.sandbox.paths import (
@@ -281,7 +280,7 @@ _executors: weakref.WeakSet[SandboxExecutor] = weakref.WeakSet()
 
 def _in_forked_process() -> None:
     for executor in _executors:
-        executor._lock = threading.Lock()  # another thread may have held it
+        executor._lock = OneUse()  # another thread may have held it
 
 
 if hasattr(os, "register_at_fork"):

@@ -109,9 +109,12 @@ class Worker:
     def interrupt(self) -> None:
         """For a signal handler in the thread that runs the code: raise KeyboardInterrupt in it, if it runs.
 
-        While a tool is called the interruption waits: the answer of the host must not be lost.
+        While a tool is called the interruption waits: the answer of the host must not be lost. So it does while the
+        code is still being compiled.
         """
-        if self.running and not self.defer_interrupt():
+        if not self.running:
+            self._interrupted = self.busy
+        elif not self.defer_interrupt():
             raise KeyboardInterrupt
 
     def defer_interrupt(self) -> bool:
@@ -124,8 +127,9 @@ class Worker:
 
     def handle(self, message: str) -> str:
         """Do what the host asks, and answer."""
-        request = json.loads(message)
+        self._interrupted = False
         self.busy = True
+        request = json.loads(message)
         try:
             if request.get("settings"):
                 self._set(request["settings"])
@@ -139,7 +143,8 @@ class Worker:
             reply: dict[str, Any] = self._run(request["code"]) if request.get("code") is not None else {"op": "done"}
         except Refused as error:
             reply = {"op": "failed", "kind": error.kind, "type": error.kind, "message": str(error), "text": str(error)}
-        self.busy = False
+        with self._lock:  # a thread of the code may be calling a tool: the answer must reach it
+            self.busy = False
         reply["out"] = self.output.take()
         names = self._names()
         if names != self._told:
@@ -188,6 +193,8 @@ class Worker:
         with self._lock:
             if self._finished:
                 raise FinalAnswer
+            if not self.running:  # in a thread that the code has left behind
+                raise RuntimeError(f"{name}() can only be called while a step of code runs, and the step has ended")
             encode = self._codec.encode
             self._calls += 1
             message: dict[str, Any] = {"op": "call", "id": self._calls, "name": name}
@@ -268,7 +275,7 @@ class Worker:
         namespace = self.namespace
         namespace.update(self._tools)
         namespace.pop(RESULT, None)
-        self._finished = self._interrupted = False
+        self._finished = False
         streams = sys.stdout, sys.stderr
         if self._redirect:
             sys.stdout = sys.stderr = self.output
@@ -291,6 +298,9 @@ class Worker:
         """
         try:
             self.running = True
+            if self._interrupted:
+                self._interrupted = False
+                raise KeyboardInterrupt
             if code.co_flags & 0x80:  # a coroutine: it awaits at its top level
                 self._await(eval(code, self.namespace))
             else:
