@@ -100,7 +100,13 @@ class CodeAgent(MultiStepAgent):
         self._use_structured_outputs_internally = use_structured_outputs_internally
         self.code_block_tags = _tags(code_block_tags)
         self.executor_type = executor_type
+        if executor_kwargs is not None and not isinstance(executor_kwargs, Mapping):
+            raise TypeError(f"executor_kwargs must be a dict of arguments, not {executor_kwargs!r}")
         self.executor_kwargs = dict(executor_kwargs or {})
+        if executor is not None and not callable(executor):
+            raise TypeError(
+                f"executor must be an executor, not {executor!r}; to choose one by its name use executor_type=…"
+            )
         self._executor = self._given_executor = executor
         self._executor_taken = False
         if executor is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Literal, TypeAlias, get_args
@@ -45,6 +47,19 @@ def executor_class(executor_type: str) -> type[PythonExecutor]:
     return found
 
 
+def _check(cls: type[PythonExecutor], settings: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(cls).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return
+    for name in settings:
+        if name not in parameters:
+            close = difflib.get_close_matches(str(name), parameters, 1, 0.5)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise TypeError(
+                f"executor_kwargs: {cls.__name__} has no argument {name!r}.{hint} It takes: {', '.join(parameters)}"
+            )
+
+
 def make_executor(
     executor_type: str,
     imports: Sequence[str],
@@ -61,8 +76,12 @@ def make_executor(
         settings: Further arguments of its class.
         max_print_outputs_length: Characters of printed output that are kept; None for its default.
         logger: For its messages.
+
+    Raises:
+        TypeError: `settings` holds something that the class does not take.
     """
     cls: Any = executor_class(executor_type)
+    _check(cls, settings)
     executor: PythonExecutor
     if executor_type in _ON_THIS_MACHINE:
         executor = cls(imports, **{"max_print_outputs_length": max_print_outputs_length, **settings})
