@@ -20,6 +20,7 @@ help:
 	@echo "make test     the tests; those that need a model are skipped until 'make models' has fetched it"
 	@echo "make test-litellm  the tests of LiteLLM's models, in an environment of their own (600 MB)"
 	@echo "make models   fetch the local models for tests and demo (1.6 GB once)"
+	@echo "make engines  install PyTorch, transformers and MLX for the processor, for the tests of models on them (1.3 GB once)"
 	@echo "make pyodide  fetch Pyodide for the tests of the wasm executor (6.5 MB once)"
 	@echo "make lint     style, types and import rules"
 	@echo "make format   put the code in the project's format"
@@ -57,6 +58,14 @@ $(LITELLM)/.installed: pyproject.toml
 
 models: setup
 	@$(FETCH) $(TEST_MODEL) $(DEMO_MODEL)
+
+# PyTorch comes without CUDA, whose packages are several times as large. Where there is no such build, nothing is
+# installed, and the tests of models on these engines are skipped.
+TORCH := torch==2.13.0$(if $(filter Linux,$(shell uname -s)),+cpu)
+engines: setup
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: '$(TORCH)'; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[transformers,mlx-lm]'; \
+	else echo "$(TORCH) is not to be had for this Python: the tests of TransformersModel and MLXModel are skipped" >&2; fi
 
 pyodide: setup
 	@$(BIN)/python -m smolagents.executors.wasm fetch
