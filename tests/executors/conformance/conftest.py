@@ -17,10 +17,10 @@ _results: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
 
 def pytest_generate_tests(metafunc):
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", sorted(BACKENDS), indirect=True, scope="session")
+        metafunc.parametrize("backend", sorted(BACKENDS), indirect=True, scope="package")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def backend(request):
     return BACKENDS[request.param]
 
@@ -51,11 +51,12 @@ def make(backend, needed):
         executor.cleanup()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _keep():
-    yield
+    yield  # not for longer: other tests look whether anything is left of their own
     for executor in _shared.values():
         executor.cleanup()
+    _shared.clear()
 
 
 @pytest.fixture
