@@ -31,6 +31,7 @@ from smolagents.types.messages import ChatMessage
 if TYPE_CHECKING:
     import PIL.Image
 
+    from smolagents.agents.mcp_server import AgentMCPServer
     from smolagents.executors.base import PythonExecutor
 
 __all__ = ["LIBRARY_STEPS", "MultiStepAgent"]
@@ -428,6 +429,22 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
 
     def _returned(self, run: Run, full: bool | None) -> Any:
         return run.result(time.time()) if (self.return_full_result if full is None else full) else run.output
+
+    def as_mcp_server(self, name: str | None = None, tools: bool = True) -> AgentMCPServer:
+        """This agent and its tools as a server for any client of the Model Context Protocol.
+
+            agent.as_mcp_server().run("streamable-http", port=8000)
+
+        Args:
+            name: Name of the server and of the tool that is the agent; by default the agent's name.
+            tools: Whether to offer the agent's tools too.
+
+        Raises:
+            MissingExtraError: the extra `mcp` is not installed.
+        """
+        from smolagents.agents.mcp_server import AgentMCPServer
+
+        return AgentMCPServer(self, name, tools)
 
     def interrupt(self) -> None:
         """Stop all runs of this agent, and of the agents they have called, within their step. From any thread.

@@ -14,7 +14,10 @@ from smolagents.cli.problems import CliError, explain
 
 __all__ = ["SUBCOMMANDS", "main"]
 
-SUBCOMMANDS: dict[str, str] = {"run": "smolagents.cli.main:run"}
+SUBCOMMANDS: dict[str, str] = {
+    "run": "smolagents.cli.main:run",
+    "serve-mcp": "smolagents.cli.serve_mcp:serve_mcp",
+}
 """First words that are commands of their own, with the function of the remaining arguments that returns an exit code.
 Any other first word belongs to a task."""
 

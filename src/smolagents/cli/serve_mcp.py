@@ -1,0 +1,93 @@
+"""`smolagent serve-mcp`: an agent's folder as an MCP server."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from smolagents.cli.problems import CliError, explain
+
+__all__ = ["serve_mcp"]
+
+_OK, _WRONG_USE, _INTERRUPTED = 0, 2, 130
+
+
+def serve_mcp(argv: Sequence[str]) -> int:
+    """Serve the agent of a folder until its client hangs up or Ctrl-C.
+
+    Args:
+        argv: The arguments after "serve-mcp".
+
+    Returns:
+        The exit code: 0 served, 2 wrong use, 130 stopped by Ctrl-C.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        # On stdio the standard output belongs to the protocol: whatever loading prints must not go there.
+        with contextlib.redirect_stdout(sys.stderr):
+            server = _load(arguments)
+        if arguments.transport == "stdio":
+            server.run("stdio")
+        else:
+            server.run(
+                "streamable-http",
+                host=arguments.host,
+                port=arguments.port,
+                path=arguments.path,
+                token=_token(arguments.token_env),
+            )
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except SystemExit as error:  # of the HTTP server, which has said why
+        return _OK if not error.code else _WRONG_USE
+    except Exception as error:
+        print(f"smolagent serve-mcp: {explain(error)}", file=sys.stderr)
+        return _WRONG_USE
+    return _OK
+
+
+def _load(arguments: argparse.Namespace) -> Any:
+    from smolagents.agents.base import MultiStepAgent
+
+    if not os.path.isdir(arguments.folder):
+        raise CliError(f"there is no folder {arguments.folder!r}; give the folder that agent.save() wrote")
+    agent: Any = MultiStepAgent.from_folder(arguments.folder)
+    return agent.as_mcp_server(name=arguments.name, tools=not arguments.agent_only)
+
+
+def _token(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    token = os.environ.get(variable, "").strip()
+    if not token:
+        raise CliError(f"the environment variable {variable} is not set; --token-env takes the token from it")
+    return token
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="smolagent serve-mcp",
+        description="Offer a saved agent and its tools to any MCP client. This runs the code in the folder.",
+    )
+    parser.add_argument("folder", help="folder that agent.save() wrote")
+    parser.add_argument(
+        "--transport",
+        choices=("stdio", "streamable-http"),
+        default="stdio",
+        help="stdio, for clients that start this command (default), or streamable-http",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen at (default: 8000)")
+    parser.add_argument("--path", default="/mcp", help="path of the address (default: /mcp)")
+    parser.add_argument(
+        "--token-env",
+        metavar="VARIABLE",
+        help="environment variable with the token that clients must send; needed with another --host",
+    )
+    parser.add_argument("--name", help="name of the server and of the agent's tool (default: the agent's)")
+    parser.add_argument("--agent-only", action="store_true", help="do not offer the agent's tools as well")
+    return parser
