@@ -55,15 +55,15 @@ if TYPE_CHECKING:
         TaskStep,
         ToolCall,
     )
+    from smolagents.messaging.mailbox import Mailboxes
+    from smolagents.messaging.tools import ReceiveMessagesTool, SendMessageTool
     from smolagents.models.adapting import as_model
-    from smolagents.models.anthropic import AnthropicModel
     from smolagents.models.api import ApiModel
     from smolagents.models.azure import AzureOpenAIModel, AzureOpenAIServerModel
-    from smolagents.models.base import REMOVE_PARAMETER, Model
+    from smolagents.models.base import Model, REMOVE_PARAMETER
     from smolagents.models.bedrock import AmazonBedrockModel, AmazonBedrockServerModel
     from smolagents.models.cleaning import get_clean_message_list
     from smolagents.models.default import default_model
-    from smolagents.models.fallback import FallbackModel
     from smolagents.models.huggingface import InferenceClientModel
     from smolagents.models.litellm import LiteLLMModel, LiteLLMRouterModel
     from smolagents.models.llama_cpp import LlamaCppModel
@@ -133,7 +133,6 @@ __all__ = [
     "AgentType",
     "AmazonBedrockModel",
     "AmazonBedrockServerModel",
-    "AnthropicModel",
     "ApiModel",
     "ApiWebSearchTool",
     "AzureOpenAIModel",
@@ -150,7 +149,6 @@ __all__ = [
     "DockerExecutor",
     "DuckDuckGoSearchTool",
     "E2BExecutor",
-    "FallbackModel",
     "FinalAnswerPromptTemplate",
     "FinalAnswerStep",
     "FinalAnswerTool",
@@ -164,6 +162,7 @@ __all__ = [
     "LogLevel",
     "MCPClient",
     "MLXModel",
+    "Mailboxes",
     "ManagedAgentPromptTemplate",
     "MemoryStep",
     "MessageRole",
@@ -182,10 +181,12 @@ __all__ = [
     "PythonExecutor",
     "PythonInterpreterTool",
     "REMOVE_PARAMETER",
+    "ReceiveMessagesTool",
     "RemotePythonExecutor",
     "RunResult",
     "SandboxExecutor",
     "SandboxUnavailableError",
+    "SendMessageTool",
     "SessionLostError",
     "SpeechToTextTool",
     "SystemPromptStep",
@@ -250,7 +251,6 @@ __getattr__, __dir__ = lazy_exports(
         "AgentType": "smolagents.types.agent_types",
         "AmazonBedrockModel": "smolagents.models.bedrock",
         "AmazonBedrockServerModel": "smolagents.models.bedrock",
-        "AnthropicModel": "smolagents.models.anthropic",
         "ApiModel": "smolagents.models.api",
         "ApiWebSearchTool": "smolagents.tools.api_web_search",
         "AzureOpenAIModel": "smolagents.models.azure",
@@ -267,7 +267,6 @@ __getattr__, __dir__ = lazy_exports(
         "DockerExecutor": "smolagents.executors.remote.docker.executor",
         "DuckDuckGoSearchTool": "smolagents.tools.duckduckgo",
         "E2BExecutor": "smolagents.executors.remote.e2b",
-        "FallbackModel": "smolagents.models.fallback",
         "FinalAnswerPromptTemplate": "smolagents.agents.templates",
         "FinalAnswerStep": "smolagents.memory",
         "FinalAnswerTool": "smolagents.tools.final_answer",
@@ -281,6 +280,7 @@ __getattr__, __dir__ = lazy_exports(
         "LogLevel": "smolagents.monitoring.levels",
         "MCPClient": "smolagents.tools.mcp.client",
         "MLXModel": "smolagents.models.mlx",
+        "Mailboxes": "smolagents.messaging.mailbox",
         "ManagedAgentPromptTemplate": "smolagents.agents.templates",
         "MemoryStep": "smolagents.memory",
         "MessageRole": "smolagents.types.messages",
@@ -299,10 +299,12 @@ __getattr__, __dir__ = lazy_exports(
         "PythonExecutor": "smolagents.executors.base",
         "PythonInterpreterTool": "smolagents.agents.interpreter_tool",
         "REMOVE_PARAMETER": "smolagents.models.base",
+        "ReceiveMessagesTool": "smolagents.messaging.tools",
         "RemotePythonExecutor": "smolagents.executors.remote.base",
         "RunResult": "smolagents.agents.run",
         "SandboxExecutor": "smolagents.executors.sandbox.executor",
         "SandboxUnavailableError": "smolagents.executors.sandbox.errors",
+        "SendMessageTool": "smolagents.messaging.tools",
         "SessionLostError": "smolagents.executors.errors",
         "SpeechToTextTool": "smolagents.tools.speech_to_text",
         "SystemPromptStep": "smolagents.memory",
