@@ -46,8 +46,10 @@ def test_one_agent_sends_and_the_other_answers(boxes):
         ScriptedModel(
             [
                 "<code>\nid = send_message(1, 'Add the numbers from 0 to 9.')\nprint('sent')\n</code>",
-                "<code>\nanswers = receive_messages(timeout=20)\n"
-                "final_answer((answers[0]['content'], answers[0]['sender'], answers[0]['in_reply_to'] == id))\n</code>",
+                (
+                    "<code>\nanswers = receive_messages(timeout=20)\n"
+                    "final_answer((answers[0]['content'], answers[0]['sender'], answers[0]['in_reply_to'] == id))\n</code>"
+                ),
             ]
         ),
     )

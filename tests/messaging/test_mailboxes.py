@@ -12,9 +12,9 @@ import pytest
 
 from smolagents.executors.worker.values import CannotCrossError
 from smolagents.messaging import (
-    MailboxFullError,
     Mailboxes,
     MailboxesClosedError,
+    MailboxFullError,
     Message,
     MessageTooLargeError,
     UnknownRecipientError,
@@ -185,7 +185,7 @@ def test_what_cannot_be_sent_is_told(open_boxes):
     with pytest.raises(MessageTooLargeError, match="1,000"):
         boxes.send(task("x" * 2000))
     with pytest.raises(CannotCrossError, match="message"):
-        boxes.send(task((n for n in [])))
+        boxes.send(task(n for n in []))
     with pytest.raises(UnknownRecipientError, match="'nobody'"):
         boxes.send(task(recipient="nobody"))
     with pytest.raises(UnknownRecipientError, match="there are 0, 1, 'critic'"):
