@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import anyio
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, MCPServer, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import AudioContent, ImageContent, TextContent
 from pydantic import BaseModel, Field
@@ -44,6 +44,10 @@ class Weather(BaseModel):
 class Choice(BaseModel):
     size: Literal["small", "large"] = Field(description="How big.")
     number: int = 1
+
+
+def ask_for_choice() -> Elicit[Choice]:
+    return Elicit("What do you want?", Choice)
 
 
 def make_server(name: str = "everything", journal: str | None = None) -> MCPServer:
@@ -124,10 +128,9 @@ def make_server(name: str = "everything", journal: str | None = None) -> MCPServ
         return "counted"
 
     @server.tool(structured_output=False)
-    async def order(ctx: Context) -> str:
+    def order(answer: Annotated[ElicitationResult[Choice], Resolve(ask_for_choice)]) -> str:
         """Asks the user what to order."""
-        answer = await ctx.elicit("What do you want?", Choice)
-        if answer.action != "accept":
+        if not isinstance(answer, AcceptedElicitation):
             return f"nothing: {answer.action}"
         return f"{answer.data.number} {answer.data.size}"
 
@@ -157,7 +160,8 @@ def make_server(name: str = "everything", journal: str | None = None) -> MCPServ
         server.remove_tool("say")
         server.add_tool(say, structured_output=False)
         server.remove_tool("noise")
-        await ctx.session.send_tool_list_changed()
+        await ctx.session.send_tool_list_changed()  # which clients of older versions are told
+        await ctx.notify_tools_changed()
         return "grown"
 
     @server.resource("notes://today")

@@ -42,8 +42,9 @@ class MCPClient:
         server_parameters: One server or a list of them, each one of: `mcp.StdioServerParameters`; an address; a
             dictionary with "url" and, if wanted, "transport" ("streamable-http", which is the default, or "sse"),
             "headers", "auth" (a token, or an `httpx2.Auth` such as the SDK's OAuth providers); a dictionary with
-            "command", "args", "env", "cwd". Dictionaries may have "name", "timeout" and "connect_timeout" too. Or a
-            dictionary {"mcpServers": {name: dictionary}}.
+            "command", "args", "env", "cwd". Dictionaries may have "name", "timeout" and "connect_timeout" too, and
+            "protocol": "legacy" for a server that stumbles over the question which versions it speaks. Or a dictionary
+            {"mcpServers": {name: dictionary}}.
         adapter_kwargs: More arguments of this constructor as a dictionary; also "client_session_timeout_seconds",
             another name of `timeout`.
         structured_output: Whether a tool that declares the schema of its output has it as `output_schema` and returns

@@ -120,7 +120,9 @@ class Connection:
         Raises:
             MCPConnectionError: it failed; the message says why, as far as can be told.
         """
-        self._stop.clear()
+        # An event belongs to the loop that first waits for it, and after a disconnection there is a new one.
+        self._stop, self._broken = asyncio.Event(), asyncio.Event()
+        self._changed, self._wanted = asyncio.Event(), asyncio.Event()
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.ensure_future(self._serve(first))
         try:
@@ -202,6 +204,7 @@ class Connection:
             client_info=types.Implementation(name="smolagents", version=__version__),
             elicitation_callback=self._elicit if self.options.on_elicitation is not None else None,
             message_handler=self._notice,
+            mode=self.server.protocol,
             cache=None,
         )
 

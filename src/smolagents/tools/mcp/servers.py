@@ -24,7 +24,7 @@ _TRANSPORTS = {
 }
 _STDIO_KEYS = frozenset({"command", "args", "env", "cwd", "encoding", "encoding_error_handler"})
 _HTTP_KEYS = frozenset({"url", "headers", "auth", "sse_read_timeout"})
-_COMMON_KEYS = frozenset({"name", "transport", "type", "timeout", "connect_timeout"})
+_COMMON_KEYS = frozenset({"name", "transport", "type", "timeout", "connect_timeout", "protocol"})
 _STDERR_LINES = 15
 
 
@@ -44,6 +44,8 @@ class Server:
     """The name its user gave it."""
     timeout: float | None = None
     connect_timeout: float | None = None
+    protocol: str = "auto"
+    """"auto" to agree on the newest version; "legacy" to begin as servers from before 2026 expect it."""
 
     @property
     def address(self) -> str:
@@ -125,6 +127,9 @@ def _of_mapping(given: dict[str, Any]) -> Server:
     common: dict[str, Any] = {key: given.get(key) for key in ("name", "timeout", "connect_timeout")}
     for key in ("timeout", "connect_timeout"):
         check_seconds(key, common[key])
+    common["protocol"] = given.get("protocol", "auto")
+    if common["protocol"] not in ("auto", "legacy"):
+        raise ValueError(f'protocol must be "auto" or "legacy", not {common["protocol"]!r}')
     if by_command:
         import mcp
 
