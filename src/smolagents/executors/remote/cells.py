@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 
@@ -43,6 +44,7 @@ class CellConnection(Connection):
         self._interrupt_next = False
         self._turns = 0
         self._closed = False
+        self._closing = threading.Lock()
         self._started = False
 
     def send(self, message: str) -> None:
@@ -107,7 +109,8 @@ class CellConnection(Connection):
         self._interrupt_next = True
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            if self._close is not None:
-                self._close()
+        with self._closing:  # who comes second waits
+            if not self._closed:
+                self._closed = True
+                if self._close is not None:
+                    self._close()
