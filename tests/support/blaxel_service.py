@@ -346,6 +346,7 @@ def service() -> BlaxelService:
     client.with_base_url(f"{found.url}/v0")  # the SDK's own way: it knows no variable for it
     settings.auth = auth(settings.env, settings.base_url)
     client.with_auth(settings.auth)
+    atexit.register(lambda: client.get_httpx_client().close())
     return found
 
 
