@@ -9,6 +9,7 @@ import time
 import uuid
 
 import pytest
+from support.brokers import NatsServer, RedisServer
 
 from smolagents.executors.worker.values import CannotCrossError
 from smolagents.messaging import (
@@ -20,12 +21,28 @@ from smolagents.messaging import (
     UnknownRecipientError,
 )
 
-KINDS = ["memory", "sqlite"]
+KINDS = ["memory", "sqlite", "redis", "nats"]
+SERVERS = {"redis": RedisServer, "nats": NatsServer}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    started = {}
+    yield started
+    for server in started.values():
+        server.close()
 
 
 @pytest.fixture(params=KINDS)
-def url(request, tmp_path):
-    return {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/team.db"}[request.param]
+def url(request, tmp_path, tmp_path_factory, servers):
+    kind = request.param
+    if kind not in SERVERS:
+        return {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/team.db"}[kind]
+    if kind not in servers:
+        server = SERVERS[kind](tmp_path_factory.mktemp(kind))
+        server.start()
+        servers[kind] = server
+    return f"{servers[kind].url}?team=t{uuid.uuid4().hex}"
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from smolagents.agents.run import Run, started_runs
@@ -11,6 +11,7 @@ from smolagents.types.text import truncate_content
 
 if TYPE_CHECKING:
     from smolagents.agents.serving import ServiceReport
+    from smolagents.messaging.message import Message
     from smolagents.types.messages import ChatMessage
 
 __all__ = ["TeamMember"]
@@ -43,7 +44,13 @@ class TeamMember:
         def _arun_stream(self, run: Run) -> AsyncGenerator[Any, None]: ...
         def _render_memory(self, run: Run, summary_mode: bool = False) -> list[ChatMessage]: ...
 
-    def serve(self, *, idle_timeout: float | None = 600.0, max_runtime: float | None = None) -> ServiceReport:
+    def serve(
+        self,
+        *,
+        idle_timeout: float | None = 600.0,
+        max_runtime: float | None = None,
+        observe: Callable[[str, Message], None] | None = None,
+    ) -> ServiceReport:
         """Work for other agents: take the tasks out of the agent's mailbox and answer them.
 
         The agent needs `SendMessageTool` and `ReceiveMessagesTool`. It ends when it is told to stop, as happens when the
@@ -52,13 +59,14 @@ class TeamMember:
         Args:
             idle_timeout: Seconds without a task; None to wait on.
             max_runtime: Seconds in all; None for no limit.
+            observe: Called with "task", "answered" or "failed", and the task's message.
 
         Raises:
             TypeError: the agent has no mailbox.
         """
         from smolagents.agents.serving import serve
 
-        return serve(self, idle_timeout=idle_timeout, max_runtime=max_runtime)
+        return serve(self, idle_timeout=idle_timeout, max_runtime=max_runtime, observe=observe)
 
     def __call__(self, task: str, **kwargs: Any) -> str:
         """Work on a task for another agent, and report to it as text.

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,6 +53,7 @@ def serve(
     *,
     idle_timeout: float | None = DEFAULT_IDLE_TIMEOUT,
     max_runtime: float | None = None,
+    observe: Callable[[str, Message], None] | None = None,
 ) -> ServiceReport:
     """Serve the mailbox of `agent`, which has a `ReceiveMessagesTool`.
 
@@ -63,6 +64,7 @@ def serve(
         agent: The agent.
         idle_timeout: Seconds without a message after which it ends; None to wait on.
         max_runtime: Seconds after which it takes no further task; None for no limit.
+        observe: Called with "task", "answered" or "failed", and the task's message.
 
     Raises:
         TypeError: the agent has no mailbox.
@@ -73,11 +75,18 @@ def serve(
             "task is None, and the agent has no mailbox to take tasks from: give it a task, "
             "or the tools SendMessageTool and ReceiveMessagesTool"
         )
-    return _Service(agent, *found).run(idle_timeout, max_runtime)
+    return _Service(agent, *found, observe).run(idle_timeout, max_runtime)
 
 
 class _Service:
-    def __init__(self, agent: TeamMember, mailboxes: Mailboxes, agent_id: AgentId) -> None:
+    def __init__(
+        self,
+        agent: TeamMember,
+        mailboxes: Mailboxes,
+        agent_id: AgentId,
+        observe: Callable[[str, Message], None] | None,
+    ) -> None:
+        self._observe = observe
         self.agent = agent
         self.mailboxes = mailboxes
         self.agent_id = agent_id
@@ -130,6 +139,7 @@ class _Service:
 
     def _work(self, delivery: Delivery) -> None:
         message = delivery.message
+        self._tell("task", message)
         with _kept(self.mailboxes, delivery):
             try:
                 task, values = _task_of(message)
@@ -149,6 +159,11 @@ class _Service:
             self.failed += 1
         else:
             self.answered += 1
+        self._tell("failed" if answer.kind == "error" else "answered", message)
+
+    def _tell(self, kind: str, message: Message) -> None:
+        if self._observe is not None:
+            self._observe(kind, message)
 
     def _complete(self, delivery: Delivery, answer: Message) -> None:
         try:

@@ -1,0 +1,348 @@
+"""`Team`: starts the processes of agents, watches them, restarts them, and ends them in order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from smolagents.agents.team.events import TeamEvent, event_of
+from smolagents.agents.team.sources import AgentSource
+from smolagents.messaging.errors import MessagingError
+from smolagents.messaging.mailbox import Mailboxes
+from smolagents.messaging.message import AgentId, Message
+from smolagents.types.errors import AgentError
+
+__all__ = ["AgentGaveUpError", "Team", "TeamReport"]
+
+TEAM = "team"
+"""The id under which the team itself gives tasks and gets answers."""
+_LOOK_SECONDS = 0.1
+_FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.2, 30.0
+_FORGIVEN_AFTER_SECONDS = 60.0
+"""A process that lived so long may fail as often as a new one."""
+_END_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class AgentGaveUpError(AgentError):
+    """An agent of the team failed too often and was not started again."""
+
+
+@dataclass(kw_only=True)
+class TeamReport:
+    """What the agents of a team did."""
+
+    restarts: dict[AgentId, int] = field(default_factory=dict)
+    gave_up: dict[AgentId, str] = field(default_factory=dict)
+    """Agents that were not started again, and why."""
+    steps: dict[AgentId, int] = field(default_factory=dict)
+    answered: dict[AgentId, int] = field(default_factory=dict)
+    tokens: int = 0
+
+
+class _Process:
+    """One agent's process."""
+
+    def __init__(self, agent_id: AgentId) -> None:
+        self.agent_id = agent_id
+        self.process: subprocess.Popen[str] | None = None
+        self.started = 0.0
+        self.heard = 0.0
+        self.failures = 0
+        self.start_at: float | None = 0.0
+        self.last_error = ""
+        self.done = False
+        self.errors: Any = None
+
+
+class Team:
+    """Agents that run as processes of their own and write to each other.
+
+    The agents need no message tools: the team gives them `send_message` and `receive_messages`. A process that dies or
+    is stuck is started again, after a pause that grows; what it worked on is given to its successor. When this process
+    ends, in whatever way, the agents end too.
+
+    Args:
+        agents: For each id an agent, the folder of a saved one, a function that makes it as `package.module:function`,
+            or an `AgentSource`.
+        mailboxes: URL of the mailboxes; a SQLite file in a temporary folder by default.
+        may_write_to: For some ids, whom they may write to. Others may write to all.
+        max_restarts: Times that an agent is started again before it is given up; one that worked for a minute
+            starts from 0.
+        heartbeat_timeout: Seconds without a sign of life after which a process is stuck, killed and started again.
+        on_event: Called with every `TeamEvent`, from a thread of the team.
+        mailbox_settings: Further settings of the mailboxes.
+
+    Raises:
+        ValueError: there are no agents.
+    """
+
+    def __init__(
+        self,
+        agents: Mapping[AgentId, Any],
+        *,
+        mailboxes: str | None = None,
+        may_write_to: Mapping[AgentId, list[AgentId]] | None = None,
+        max_restarts: int = 5,
+        heartbeat_timeout: float = 30.0,
+        on_event: Callable[[TeamEvent], None] | None = None,
+        mailbox_settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not agents:
+            raise ValueError("a team needs at least one agent")
+        if TEAM in agents:
+            raise ValueError(f"no agent may have the id {TEAM!r}: it is the team's own")
+        self.sources = {agent_id: AgentSource.of(given) for agent_id, given in agents.items()}
+        self.may_write_to = dict(may_write_to or {})
+        self.max_restarts = max_restarts
+        self.heartbeat_timeout = heartbeat_timeout
+        self.on_event = on_event
+        self.report = TeamReport()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if mailboxes is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="smolagents-team-")
+            mailboxes = f"sqlite:///{self._folder.name}/mailboxes.db"
+        self.url = mailboxes
+        self.mailbox_settings = dict(mailbox_settings or {})
+        self._processes = {agent_id: _Process(agent_id) for agent_id in self.sources}
+        self._mailboxes: Mailboxes | None = None
+        self._ending = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._guard = threading.Lock()
+        self._answers: dict[str, Message] = {}
+
+    @property
+    def mailboxes(self) -> Mailboxes:
+        """Those of the team, opened when they are first asked for."""
+        if self._mailboxes is None:
+            self._mailboxes = Mailboxes.open(self.url, [*self.sources, TEAM], **self.mailbox_settings)
+        return self._mailboxes
+
+    # Life
+
+    def start(self) -> Self:
+        """Start the agents' processes."""
+        if self._watcher is None:
+            _ = self.mailboxes
+            self._watcher = threading.Thread(target=self._watch, name="smolagents-team", daemon=True)
+            self._watcher.start()
+        return self
+
+    def stop(self) -> TeamReport:
+        """End the agents: told to stop, then terminated, then killed."""
+        if self._watcher is not None:
+            self._ending.set()
+            self._watcher.join()
+            self._watcher = None
+            for agent_id in self.sources:
+                with contextlib.suppress(MessagingError, OSError):
+                    self.mailboxes.send(Message(sender=TEAM, recipient=agent_id, content="", kind="stop"), timeout=0)
+            alive = [each for each in self._processes.values() if each.process is not None]
+            for signal_ in (None, signal.SIGTERM, signal.SIGKILL):
+                for each in alive:
+                    if signal_ is not None and each.process is not None and each.process.poll() is None:
+                        each.process.send_signal(signal_)
+                deadline = time.monotonic() + (1.0 if signal_ is None else _END_SECONDS)
+                for each in alive:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        assert each.process is not None
+                        each.process.wait(max(deadline - time.monotonic(), 0))
+            for each in alive:
+                self._reap(each)
+        if self._mailboxes is not None:
+            self._mailboxes.close()
+            self._mailboxes = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+        return self.report
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # Tasks
+
+    def submit(self, task: Any, to: AgentId | None = None) -> str:
+        """Give a task to an agent, the first one by default, and return its id."""
+        message = Message(sender=TEAM, recipient=next(iter(self.sources)) if to is None else to, content=task)
+        self.mailboxes.send(message)
+        return message.id
+
+    def result(self, task_id: str, timeout: float | None = None) -> Any:
+        """The answer to a task that was submitted.
+
+        Raises:
+            TimeoutError: there was none after `timeout` seconds.
+            AgentGaveUpError: the agent that worked on it failed too often, and the team gave it up.
+            AgentError: the agent answered with an error.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self._guard:
+                answer = self._answers.pop(task_id, None)
+            if answer is None:
+                delivery = self.mailboxes.receive(TEAM, _LOOK_SECONDS)
+                if delivery is not None:
+                    self.mailboxes.acknowledge(delivery)
+                    with self._guard:
+                        self._answers[delivery.message.in_reply_to or ""] = delivery.message
+                    continue
+                self._raise_if_given_up()
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError(f"no answer to the task {task_id} after {timeout} seconds")
+                continue
+            if answer.kind == "error":
+                raise AgentError(f"agent {answer.sender!r} could not do it: {answer.content}")
+            return answer.content
+
+    def run(self, task: Any, *, to: AgentId | None = None, timeout: float | None = None) -> Any:
+        """Give a task to the first agent, or another, and wait for its answer. Errors as in `result`."""
+        self.start()
+        return self.result(self.submit(task, to), timeout)
+
+    def _raise_if_given_up(self) -> None:
+        if self.report.gave_up and all(agent_id in self.report.gave_up for agent_id in self.sources):
+            reasons = "; ".join(f"agent {agent_id!r}: {why}" for agent_id, why in self.report.gave_up.items())
+            raise AgentGaveUpError(f"no agent is left. {reasons}")
+        leader = next(iter(self.sources))
+        if leader in self.report.gave_up:
+            raise AgentGaveUpError(f"agent {leader!r} was given up: {self.report.gave_up[leader]}")
+
+    # Processes
+
+    def _watch(self) -> None:
+        while not self._ending.wait(_LOOK_SECONDS):
+            now = time.monotonic()
+            for each in self._processes.values():
+                if each.done:
+                    continue
+                if each.process is None:
+                    if each.start_at is not None and now >= each.start_at:
+                        self._launch(each)
+                    continue
+                status = each.process.poll()
+                if status is not None:
+                    self._ended(each, status)
+                elif now - each.heard > self.heartbeat_timeout:
+                    self._tell(each.agent_id, "stuck", seconds=round(now - each.heard))
+                    each.last_error = f"it gave no sign of life for {self.heartbeat_timeout:g} seconds"
+                    each.process.kill()
+
+    def _launch(self, each: _Process) -> None:
+        again = each.started > 0
+        each.started = each.heard = time.monotonic()
+        each.start_at = None
+        each.errors = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115 - closed when the process is reaped
+        each.process = subprocess.Popen(
+            [sys.executable, "-m", "smolagents.agents.team.member"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=each.errors,
+            text=True,
+            start_new_session=True,
+        )
+        settings = {
+            "agent_id": each.agent_id,
+            "mailboxes": self.url,
+            "mailbox_settings": self.mailbox_settings,
+            "may_write_to": self.may_write_to.get(each.agent_id),
+            "source": self.sources[each.agent_id].plain(),
+            "path": [entry for entry in sys.path if entry],
+        }
+        assert each.process.stdin is not None
+        with contextlib.suppress(OSError):
+            each.process.stdin.write(json.dumps(settings) + "\n")
+            each.process.stdin.flush()  # kept open: its end tells the process that the team is gone
+        threading.Thread(target=self._listen, args=(each, each.process), daemon=True).start()
+        if again:
+            self.report.restarts[each.agent_id] = self.report.restarts.get(each.agent_id, 0) + 1
+            self._tell(each.agent_id, "restarted", times=self.report.restarts[each.agent_id])
+
+    def _listen(self, each: _Process, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with contextlib.suppress(ValueError, OSError):
+            for line in process.stdout:
+                each.heard = time.monotonic()
+                event = event_of(line, each.agent_id)
+                if event is None or event.kind == "heartbeat":
+                    continue
+                self._count(event)
+                if event.kind == "failed" and "error" in event.details:
+                    each.last_error = str(event.details["error"])
+                self._tell(event.agent_id, event.kind, **event.details)
+
+    def _count(self, event: TeamEvent) -> None:
+        with self._guard:
+            if event.kind == "step":
+                self.report.steps[event.agent_id] = self.report.steps.get(event.agent_id, 0) + 1
+                self.report.tokens += int(event.details.get("tokens") or 0)
+            elif event.kind == "answered":
+                self.report.answered[event.agent_id] = self.report.answered.get(event.agent_id, 0) + 1
+
+    def _ended(self, each: _Process, status: int) -> None:
+        lived = time.monotonic() - each.started
+        said = self._reap(each)
+        each.process = None
+        if status == 0:
+            each.done = True  # it was told to stop
+            return
+        why = each.last_error or said or (f"signal {-status}" if status < 0 else f"exit status {status}")
+        each.last_error = ""
+        self._tell(each.agent_id, "died", why=why)
+        each.failures = 1 if lived > _FORGIVEN_AFTER_SECONDS else each.failures + 1
+        if each.failures > self.max_restarts:
+            each.done = True
+            self.report.gave_up[each.agent_id] = f"it failed {each.failures} times, at last: {why}"
+            self._tell(each.agent_id, "gave_up", why=self.report.gave_up[each.agent_id])
+            return
+        each.start_at = time.monotonic() + min(_FIRST_BACK_OFF * 2 ** (each.failures - 1), _LONGEST_BACK_OFF)
+
+    @staticmethod
+    def _reap(each: _Process) -> str:
+        """Let go of a process that has ended; the last line of what it wrote to its standard error."""
+        process, errors = each.process, each.errors
+        if process is not None:
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError, ValueError):
+                    if stream is not None:
+                        stream.close()
+        if errors is None:
+            return ""
+        each.errors = None
+        errors.seek(0, 2)
+        errors.seek(max(errors.tell() - 4000, 0))
+        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+        errors.close()
+        return lines[-1] if lines else ""
+
+    def _tell(self, agent_id: AgentId, kind: str, **details: Any) -> None:
+        event = TeamEvent(agent_id=agent_id, kind=kind, details=details)
+        _log.debug("%s", event)
+        if self.on_event is not None:
+            try:
+                self.on_event(event)
+            except Exception:
+                _log.exception("on_event failed for %s", event)
