@@ -124,7 +124,7 @@ class FallbackModel(Model):
         for model, last in self._in_turn():
             deltas: Any = None
             try:
-                deltas = iter(model.generate_stream(*given, **self._own(model, kwargs)))
+                deltas = iter(model.generate_stream(*given, **self._own(model, kwargs)))  # type: ignore[attr-defined]
                 first = next(deltas, None)
             except Exception as error:
                 self._go_on_after(error, model, last)
@@ -140,7 +140,7 @@ class FallbackModel(Model):
             yield ChatMessageStreamDelta(model_id=model.model_id)
             return
 
-    async def agenerate_stream(  # type: ignore[override]
+    async def agenerate_stream(
         self,
         messages: Messages,
         stop_sequences: list[str] | None = None,
