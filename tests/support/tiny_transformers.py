@@ -22,7 +22,7 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<fake_toke
 TEXTS = [
     "Thought: I should look at the weather in Paris and then answer.\n<code>\nfinal_answer('sunny')\n</code>",
     '{"name": "get_weather", "arguments": {"city": "Rome"}}',
-    "Grüße aus Köln, 你好世界, привет, ☀️🌧️ – naïve café",
+    "Grüße aus Köln, 你好世界, привет, ☀️🌧️ naïve café",
 ]
 CONTEXT = 512
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from smolagents.types.errors import AgentGenerationError
 
-__all__ = ["explain_load_failure", "find_model", "hub_arguments", "on_one_line"]
+__all__ = ["OUT_OF_MEMORY", "explain_load_failure", "find_model", "hub_arguments", "on_one_line"]
+
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "Unable to allocate", "[malloc")
+"""What libraries say when memory runs out, where the class of the exception does not tell."""
 
 _TIMEOUT = 5.0
 """Seconds in which the Hub must answer; past them what is in its cache is used."""
@@ -101,8 +104,10 @@ def explain_load_failure(error: Exception, model_id: str, needed_for: str) -> Ex
     elif "RepositoryNotFoundError" in names:
         kind = "not_found"
         what = "the Hub has no such repository, or it is private. Check model_id, or log in with `hf auth login`"
-    elif names & {"MemoryError", "OutOfMemoryError"} or "not enough memory" in str(error) or "allocate" in str(error):
+    elif "MemoryError" in names or any(words in str(error) for words in OUT_OF_MEMORY):
         what = f"there is too little memory ({on_one_line(error)}). Use a smaller or a quantized model"
+    elif "does not appear to have a file named config.json" in str(error) or "`model_type` key" in str(error):
+        what = "it has no config.json that tells what model it is; GGUF files are for LlamaCppModel"
     elif "trust_remote_code" in str(error):
         what = "it brings code of its own. If you trust its authors, give trust_remote_code=True"
     elif isinstance(error, ImportError):

@@ -10,10 +10,12 @@ from smolagents.types.messages import ChatMessageStreamDelta
 
 __all__ = ["IncrementalDecoder", "ReplyReader", "opens_thought"]
 
-_INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
-"""What decoders write for bytes that are no whole character."""
-_LONGEST_CHARACTER = 4
-"""Bytes of the longest character in UTF-8; a token is at least one byte."""
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
+"""What decoders write for bytes that are no whole character: one for all of them, or one for each."""
+_LONGEST_START = 3
+"""Bytes that a character in UTF-8 may lack its last one after."""
+_CONTEXT = 8
+"""Tokens that are kept, so that the next one is read in their company."""
 
 
 class IncrementalDecoder:
@@ -30,34 +32,27 @@ class IncrementalDecoder:
         self._decode = decode
         self._tokens: list[int] = []
         self._shown = 0
-        """How many of the tokens are in the text already; they are kept as context of the next ones."""
+        """Characters of their text that were returned."""
 
     def feed(self, tokens: Iterable[int]) -> str:
         """Take further tokens and return the text that is whole."""
         self._tokens.extend(tokens)
-        text = self._fresh(len(self._tokens))
-        if not text.endswith(_INCOMPLETE):
-            return self._show(text, len(self._tokens))
-        # More than a character can have: the bytes are none, and what came before them need not wait.
-        waiting = len(self._tokens) - _LONGEST_CHARACTER
-        if waiting - self._shown < _LONGEST_CHARACTER:
-            return ""
-        return self._show(self._fresh(waiting), waiting)
+        text = self._decode(self._tokens)
+        broken = len(text) - len(text.rstrip(_BROKEN))
+        held = min(broken, _LONGEST_START)  # what is broken before these will never be whole
+        fresh = text[self._shown : len(text) - held]
+        self._shown = max(self._shown, len(text) - held)
+        if len(self._tokens) > 2 * _CONTEXT:
+            waiting = len(text) - self._shown
+            del self._tokens[:-_CONTEXT]
+            self._shown = max(len(self._decode(self._tokens)) - waiting, 0)
+        return fresh
 
     def flush(self) -> str:
         """What was held back, at the end."""
-        count = len(self._tokens)
-        return self._show(self._fresh(count), count)
-
-    def _fresh(self, until: int) -> str:
-        known = self._decode(self._tokens[: self._shown])
-        return self._decode(self._tokens[:until])[len(known) :]
-
-    def _show(self, text: str, until: int) -> str:
-        if text:
-            del self._tokens[: self._shown]
-            self._shown = until - self._shown
-        return text
+        fresh = self._decode(self._tokens)[self._shown :] if self._tokens else ""
+        self._shown += len(fresh)
+        return fresh
 
 
 class ReplyReader:

@@ -10,7 +10,7 @@ from typing import Any
 from smolagents._imports import require
 from smolagents.models.base import Messages
 from smolagents.models.chat_templates import render, tell_of_tools
-from smolagents.models.hub_models import explain_load_failure, find_model, on_one_line
+from smolagents.models.hub_models import OUT_OF_MEMORY, explain_load_failure, find_model, on_one_line
 from smolagents.models.local_engine import Generation, LocalEngineModel, checked_limit, fitted_limit, refuse_format
 from smolagents.models.local_text import ReplyReader, opens_thought
 from smolagents.types.errors import AgentGenerationError
@@ -132,7 +132,7 @@ class _MLXGeneration(Generation):
         except Exception as error:
             said = on_one_line(error)
             remedy = ""
-            if isinstance(error, MemoryError) or "memory" in said.lower() or "malloc" in said:
+            if isinstance(error, MemoryError) or any(words in said for words in OUT_OF_MEMORY):
                 remedy = "; shorten the conversation, or use a smaller or a more quantized model"
             raise AgentGenerationError(f"mlx-lm failed to generate: {said}{remedy}") from error
 

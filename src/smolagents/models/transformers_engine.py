@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smolagents._imports import require
-from smolagents.models.hub_models import explain_load_failure, find_model, hub_arguments, on_one_line
+from smolagents.models.hub_models import OUT_OF_MEMORY, explain_load_failure, find_model, hub_arguments, on_one_line
 from smolagents.models.local_engine import Generation
 from smolagents.models.local_text import IncrementalDecoder, ReplyReader
 from smolagents.types.errors import AgentGenerationError
@@ -224,7 +224,7 @@ class TransformersGeneration(Generation):
 
     def _explained(self, error: Exception) -> Exception:
         said = on_one_line(error)
-        if isinstance(error, MemoryError) or "out of memory" in said or "not enough memory" in said:
+        if isinstance(error, MemoryError) or any(words in said for words in OUT_OF_MEMORY):
             torch = _torch()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
