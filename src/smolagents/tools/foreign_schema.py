@@ -73,7 +73,7 @@ def _input(spec: Schema, *, optional: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "type": "null" if null and not kinds else "any" if not kinds else kinds[0] if len(kinds) == 1 else kinds,
         "description": description or title or "See the description of the tool.",
-        **{key: _untitled(value) for key, value in spec.items()},
+        **_untitled(spec),
     }
     if null or optional:
         found["nullable"] = True

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everything_server import make_server
 from mcp import StdioServerParameters
 
-from conftest import HttpServer, program, until
 from smolagents import AgentAudio, AgentImage, CodeAgent, MCPClient, Tool, ToolCallingAgent, ToolCollection
 from smolagents.mcp_client import ElicitationRequest, MCPConnectionError, MCPProgress, MCPTimeoutError, MCPToolError
 from smolagents.testing import ScriptedModel, tool_call, tool_calls
 from smolagents.tools import ToolDefinitionError
 from smolagents.types.errors import AgentInterruptedError
+from support.mcp_everything import make_server
+from support.mcp_hosts import HttpServer, program, until
 
 # What tools are and return
 
