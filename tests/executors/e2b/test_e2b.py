@@ -127,10 +127,11 @@ def test_an_unreachable_service_is_told():
         E2BExecutor([], **nowhere)
 
 
-def test_an_argument_that_the_sdk_does_not_know_is_told_without_the_key(service):
+def test_an_argument_that_the_sdk_does_not_know_is_told_without_secrets(service):
     with pytest.raises(TypeError, match="colour='red'") as caught:
-        E2BExecutor([], colour="red", **service.kwargs)
+        E2BExecutor([], colour="red", envs={"PASSWORD": "hidden"}, **service.kwargs)
     assert e2b_service.KEY not in str(caught.value)
+    assert "hidden" not in str(caught.value)
 
 
 def test_a_kernel_that_cannot_be_started_leaves_no_sandbox(service):

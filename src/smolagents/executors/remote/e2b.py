@@ -26,6 +26,7 @@ WAITS_WHEN_REFUSED = (0.5, 1.0, 2.0)
 MOST_PRINTED = 2 * MAX_MESSAGE_BYTES
 """Characters that a cell may print; what it has to say is not longer."""
 START_OF_KERNEL = 60.0
+_MAY_HOLD_SECRETS = ("api_key", "envs", "headers", "api_headers", "proxy", "mcp", "network", "iam")
 _DEAD_KERNEL = ("ContextRestarting", "UnexpectedEndOfExecution")
 """Names of the errors that the code interpreter gives in the place of a cell whose kernel is gone."""
 
@@ -135,7 +136,8 @@ class E2BExecutor(RemotePythonExecutor):
             self._end()
 
     def _shown_kwargs(self) -> str:
-        return ", ".join(name if name == "api_key" else f"{name}={value!r}" for name, value in self._kwargs.items())
+        plain = {name: value for name, value in self._kwargs.items() if name not in _MAY_HOLD_SECRETS}
+        return ", ".join(f"{name}={value!r}" for name, value in plain.items())
 
     def _explain(self, error: Exception) -> str:
         """What is wrong with the service, and what helps."""
@@ -174,7 +176,7 @@ class E2BExecutor(RemotePythonExecutor):
         for wait in WAITS_WHEN_REFUSED:
             try:
                 return call()
-            except (self._sdk.TimeoutException, self._sdk.NotFoundException):
+            except (WorkerLostError, self._sdk.TimeoutException, self._sdk.NotFoundException):
                 raise
             except Exception as error:
                 if not str(error).startswith("429") and not _is_running(sandbox):
