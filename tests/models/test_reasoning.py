@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -59,6 +59,7 @@ def test_a_stream_is_split_as_its_whole_text_is(text, size):
         )
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="<thinkg>/[THINK] a\n", max_size=60), st.integers(1, 7))
 def test_no_text_is_lost_but_tags(text, size):
     splitter = ThoughtSplitter(thinking=True)

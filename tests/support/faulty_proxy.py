@@ -71,7 +71,7 @@ def faulty_proxy(server: str, *faults: Fault) -> Iterator[Proxy]:
         def _refuse(self, fault: Fault) -> None:
             payload = json.dumps({"error": {"message": "not now", "code": fault.status}}).encode()
             self.send_response(fault.status or 500)
-            for name, value in {**fault.headers, "Content-Length": str(len(payload))}.items():
+            for name, value in {**fault.headers, "Content-Length": str(len(payload)), "Connection": "close"}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(payload)
@@ -87,6 +87,7 @@ def faulty_proxy(server: str, *faults: Fault) -> Iterator[Proxy]:
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.headers["Content-Type"])
                 self.send_header("Transfer-Encoding", "chunked")
+                self.send_header("Connection", "close")
                 self.end_headers()
                 left = fault.kill_after
                 while data := answer.read1(65536):

@@ -60,6 +60,9 @@ def serve_answers(*answers: Answer) -> Iterator[Wire]:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
+            # So that no client keeps a connection which is closed only when it is collected.
+            self.send_header("Connection", "close")
+            self.close_connection = True
             if answer.events is None:
                 payload = json.dumps(answer.body).encode()
                 self.send_header("Content-Type", "application/json")
@@ -68,9 +71,7 @@ def serve_answers(*answers: Answer) -> Iterator[Wire]:
                 self.wfile.write(payload)
                 return
             self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Connection", "close")
             self.end_headers()
-            self.close_connection = True
             try:
                 for event in answer.events:
                     self._send(event)
