@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import pickle
+import time
 import weakref
 import zlib
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smolagents.executors.errors import InterpreterError, SessionLostError, WorkerLostError
+from smolagents.executors.remote import replies
 from smolagents.executors.remote.connection import MAX_MESSAGE_BYTES, Connection
 from smolagents.executors.worker.turns import pack, unpack
 from smolagents.remote_executors import CodeOutput, RemotePythonExecutor
@@ -140,6 +142,14 @@ def test_a_text_full_of_brackets_is_a_text():
     text = '[]{}"\\' * 1_500_000
     answer, _ = answer_to({"op": "done", "value": text})
     assert answer.output == text
+
+
+@pytest.mark.parametrize("piece", ['\\"[', '"["', '"[', '"[\\\\"[', '""[', "[\\", '"a[","'])
+def test_what_is_no_json_is_refused_in_no_time(piece):
+    begun = time.monotonic()
+    answer, _ = answer_to('"' + piece * (50_000_000 // len(piece)))
+    assert isinstance(answer, SessionLostError)
+    assert time.monotonic() - begun < 10
 
 
 def test_what_tools_raised_does_not_pile_up_on_the_host():
@@ -269,3 +279,23 @@ def test_packed_messages_come_back(text):
 def test_words_that_are_no_message_are_refused(word):
     with pytest.raises(ValueError):
         unpack(word, 10**6)
+
+
+@given(
+    st.recursive(
+        st.text(alphabet='[{"\\ab\u00e9', max_size=6) | st.none(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(alphabet='[{"\\a', max_size=4), inner),
+        max_leaves=15,
+    ),
+    st.booleans(),
+)
+def test_lists_and_objects_are_counted_and_brackets_in_texts_are_not(value, ascii_only):
+    def count(part):
+        parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else None
+        return 0 if parts is None else 1 + sum(map(count, parts))
+
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in range(count(value) + 2):
+            patch.setattr(replies, "_MOST_CONTAINERS", limit)
+            assert replies._are_too_many(text) == (count(value) > limit)

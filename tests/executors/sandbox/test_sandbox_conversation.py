@@ -133,3 +133,12 @@ def test_a_worker_that_speaks_in_drops_takes_no_more_memory_than_it_says(everyth
     finally:
         tracemalloc.stop()
     assert most < 5_000_000
+
+
+def test_variables_that_the_worker_has_no_memory_for_are_named_as_the_cause(make):
+    executor = make(memory_mb=64)
+    executor.send_variables({"large": "x" * 80_000_000})
+    with pytest.raises(SessionLostError, match=r"its limit is 64 MB.*was just sent variables of 76 MB"):
+        executor("len(large)")
+    executor.send_variables({"large": "small"})
+    assert executor("large").output == "small"

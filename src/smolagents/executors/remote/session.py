@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from smolagents.executors.errors import (
 )
 from smolagents.executors.local.output import PrintContainer
 from smolagents.executors.remote.connection import MAX_MESSAGE_BYTES, Connection
+from smolagents.executors.remote.replies import LONGEST_NAME, names_of, read_reply, text_of
 from smolagents.executors.worker.values import CannotCrossError, Codec, MalformedValueError
 from smolagents.types.text import truncate_content
 
@@ -28,15 +28,11 @@ __all__ = ["GRACE_SECONDS", "RemoteCodeError", "RemoteValue", "Session", "Unsent
 
 GRACE_SECONDS = 2.0
 """Seconds that code has to stop by itself after it was interrupted, before its session is ended."""
-_MOST_NAMES = 1_000
-_LONGEST_NAME = 200
 _LONGEST_TEXT = 20_000
 """Characters of an error of the far side that are kept: they are for a model to read."""
 _MOST_CALLS = 100_000
-_MOST_CONTAINERS = 4_000_000
-"""Lists and objects in one message. An empty one is 3 bytes of text and becomes 90 bytes here."""
 _MOST_FAILURES = 100
-_STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_LARGE = 2**20
 _INTERRUPT = '{"op":"interrupt"}'
 
 dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
@@ -116,6 +112,7 @@ class Session:
         """Held while a run begins or ends, while a tool begins or ends, and while an interruption looks which it is."""
         self._runs = 0
         self._running = self._interrupted = self._in_tool = self._ended = False
+        self._heard = False
         self.sent = False
         """Whether the worker was sent what the last run was to send."""
         self._stop_by: threading.Timer | None = None
@@ -168,6 +165,8 @@ class Session:
         """
         printed = PrintContainer(self._limit)
         answers: list[Any] = []
+        request = ""
+        self._heard = False
         with self._turn:
             self._runs += 1
             self._running = True
@@ -188,6 +187,8 @@ class Session:
             lost = error
             if self._ended:
                 lost = WorkerLostError("the code could not be interrupted, so it was killed")
+            elif not self._heard and unsent.variables and len(request) > _LARGE:
+                lost = WorkerLostError(f"{lost.cause}. It was just sent variables of {len(request) >> 20} MB")
             lost.logs = printed.value
             if not answers:
                 raise lost from None
@@ -222,8 +223,9 @@ class Session:
             started = time.monotonic()
             text = connection.receive(left)
             if text is not None:
-                reply = self._read(text)
-                printed.append(_text(reply, "out"))
+                self._heard = True
+                reply = read_reply(text)
+                printed.append(text_of(reply, "out"))
                 if reply["op"] != "call":
                     break
                 calls += 1
@@ -243,32 +245,18 @@ class Session:
             if text is not None:
                 connection.send(_INTERRUPT if timed_out else self._answer(reply, len(text), answers, failures))
         self._settings = None
-        names = reply.get("names")
+        names = names_of(reply)
         if names is not None:
-            self.names = _names(names)
+            self.names = names
         if answers:
             return CodeOutput(answers[0], printed.value, True)
         if reply["op"] == "done":
             return CodeOutput(self._value(reply), printed.value, False)
         raise self._failure(reply, failures, timed_out, timeout, printed)
 
-    @staticmethod
-    def _read(text: str) -> dict[str, Any]:
-        if len(text) > MAX_MESSAGE_BYTES:
-            raise WorkerLostError(f"it said more than {MAX_MESSAGE_BYTES >> 20} MB at once")
-        if len(text) > 2 * _MOST_CONTAINERS and _containers(text) > _MOST_CONTAINERS:
-            raise WorkerLostError(f"it said more than {_MOST_CONTAINERS} lists and objects at once")
-        try:
-            reply = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise WorkerLostError(f"it said something that is no message ({type(error).__name__})") from None
-        if type(reply) is not dict or reply.get("op") not in ("call", "done", "failed"):
-            raise WorkerLostError("it said something that is no message")
-        return reply
-
     def _value(self, reply: dict[str, Any]) -> Any:
         if "text" in reply:
-            return RemoteValue(_text(reply, "type")[:_LONGEST_NAME], _text(reply, "text"))
+            return RemoteValue(text_of(reply, "type")[:LONGEST_NAME], text_of(reply, "text"))
         try:
             return self._codec.decode(reply.get("value"), "the value of the code")
         except MalformedValueError as error:
@@ -282,11 +270,11 @@ class Session:
             raise WorkerLostError("it made a call that is none")
         tool = self._find_tool(name)
         if tool is None:
-            raise WorkerLostError(f"it called a tool that it was not given: {name[:_LONGEST_NAME]!r}")
+            raise WorkerLostError(f"it called a tool that it was not given: {name[:LONGEST_NAME]!r}")
         try:
             decode = self._codec.decode
             args = [decode(arg, f"argument {index + 1} of {name}()") for index, arg in enumerate(args)]
-            kwargs = {key: decode(arg, f"argument {key[:_LONGEST_NAME]} of {name}()") for key, arg in kwargs.items()}
+            kwargs = {key: decode(arg, f"argument {key[:LONGEST_NAME]} of {name}()") for key, arg in kwargs.items()}
         except MalformedValueError as error:
             raise WorkerLostError(f"it sent a value that cannot be read: {error}") from None
         with self._turn:
@@ -323,7 +311,7 @@ class Session:
         printed: PrintContainer,
     ) -> InterpreterError:
         text, message, kind = (
-            truncate_content(_text(reply, key), _LONGEST_TEXT) for key in ("text", "message", "kind")
+            truncate_content(text_of(reply, key), _LONGEST_TEXT) for key in ("text", "message", "kind")
         )
         error: InterpreterError
         if self._interrupted or (timed_out and kind == "interrupted"):
@@ -337,7 +325,7 @@ class Session:
             error = (ImportNotAuthorizedError if kind == "ImportNotAuthorizedError" else InterpreterError)(text)
         cause = failures.get(reply.get("call"))
         if cause is None:
-            cause = RemoteCodeError(_text(reply, "type")[:_LONGEST_NAME], message)
+            cause = RemoteCodeError(text_of(reply, "type")[:LONGEST_NAME], message)
         error.__cause__ = cause
         error.logs = printed.value
         return error
@@ -365,28 +353,6 @@ class _Failures:
 
     def get(self, number: Any) -> Exception | None:
         return self._kept[number][0] if type(number) is int and number in self._kept else None
-
-
-def _containers(text: str) -> int:
-    """How many lists and objects there are in a JSON text."""
-    count = text.count("[") + text.count("{")
-    if count > _MOST_CONTAINERS:
-        text = _STRINGS.sub("", text)  # in which they count for nothing
-        count = text.count("[") + text.count("{")
-    return count
-
-
-def _text(reply: dict[str, Any], key: str) -> str:
-    value = reply.get(key, "")
-    if type(value) is not str:
-        raise WorkerLostError("it said something that is no message")
-    return value
-
-
-def _names(names: Any) -> tuple[str, ...]:
-    if type(names) is not list or len(names) > _MOST_NAMES:
-        raise WorkerLostError("it said something that is no message")
-    return tuple(name[:_LONGEST_NAME] for name in names if type(name) is str and name.isidentifier())
 
 
 def _message_of(error: BaseException) -> str:
