@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from smolagents.models.adapting import as_model
     from smolagents.models.api import ApiModel
     from smolagents.models.azure import AzureOpenAIModel, AzureOpenAIServerModel
-    from smolagents.models.base import Model, REMOVE_PARAMETER
+    from smolagents.models.base import REMOVE_PARAMETER, Model
     from smolagents.models.bedrock import AmazonBedrockModel, AmazonBedrockServerModel
     from smolagents.models.cleaning import get_clean_message_list
     from smolagents.models.default import default_model
@@ -83,6 +83,8 @@ if TYPE_CHECKING:
     from smolagents.tools.duckduckgo import DuckDuckGoSearchTool
     from smolagents.tools.final_answer import FinalAnswerTool
     from smolagents.tools.google_search import GoogleSearchTool
+    from smolagents.tools.gradio_demo import launch_gradio_demo
+    from smolagents.tools.hub import load_tool
     from smolagents.tools.mcp.client import MCPClient
     from smolagents.tools.pipeline import PipelineTool
     from smolagents.tools.source import is_valid_name, make_init_file
@@ -217,7 +219,9 @@ __all__ = [
     "handle_agent_output_types",
     "interactive_mode",
     "is_valid_name",
+    "launch_gradio_demo",
     "load_model",
+    "load_tool",
     "main",
     "make_init_file",
     "parse_arguments",
@@ -335,7 +339,9 @@ __getattr__, __dir__ = lazy_exports(
         "handle_agent_output_types": "smolagents.types.agent_types",
         "interactive_mode": "smolagents.cli.interactive",
         "is_valid_name": "smolagents.tools.source",
+        "launch_gradio_demo": "smolagents.tools.gradio_demo",
         "load_model": "smolagents.cli.model_choice",
+        "load_tool": "smolagents.tools.hub",
         "main": "smolagents.cli.main",
         "make_init_file": "smolagents.tools.source",
         "parse_arguments": "smolagents.cli.arguments",

@@ -9,6 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from support.fresh_process import fresh_python
+
+__all__ = ["fresh_python"]
+
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 

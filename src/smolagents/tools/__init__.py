@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from smolagents.tools.fetching import FetchError
     from smolagents.tools.final_answer import FinalAnswerTool
     from smolagents.tools.google_search import GoogleSearchTool
+    from smolagents.tools.gradio_demo import launch_gradio_demo
+    from smolagents.tools.hub import load_tool
     from smolagents.tools.pipeline import PipelineTool
     from smolagents.tools.sharing import get_tools_definition_code
     from smolagents.tools.speech_to_text import SpeechToTextTool
@@ -42,6 +44,8 @@ __all__ = [
     "WebSearchTool",
     "WikipediaSearchTool",
     "get_tools_definition_code",
+    "launch_gradio_demo",
+    "load_tool",
     "prepare_tool_arguments",
     "tool",
     "validate_tool_arguments",
@@ -67,6 +71,8 @@ __getattr__, __dir__ = lazy_exports(
         "WebSearchTool": "smolagents.tools.web_search",
         "WikipediaSearchTool": "smolagents.tools.wikipedia",
         "get_tools_definition_code": "smolagents.tools.sharing",
+        "launch_gradio_demo": "smolagents.tools.gradio_demo",
+        "load_tool": "smolagents.tools.hub",
         "prepare_tool_arguments": "smolagents.tools.arguments",
         "tool": "smolagents.tools.decorator",
         "validate_tool_arguments": "smolagents.tools.arguments",

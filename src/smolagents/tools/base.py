@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from smolagents.tools.async_bridge import host_loop, run_from_sync
 from smolagents.tools.conversion import Converter
 from smolagents.tools.definition import complete_class, validate_tool
+from smolagents.tools.elsewhere import FromElsewhere
 from smolagents.tools.prompts import code_prompt, tool_calling_prompt
 from smolagents.tools.schema import parameters_schema
 from smolagents.tools.sharing import Shareable
@@ -49,7 +50,7 @@ def _validating(init: Callable[..., None]) -> Callable[..., None]:
     return init_then_validate
 
 
-class Tool(Shareable, BaseTool):
+class Tool(Shareable, FromElsewhere, BaseTool):
     """Base of the tools that agents call.
 
     A subclass declares what it is and writes `forward`, which may be `async def`:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hub_server import Hub, serve
 from team import team
+
+from support.hub_server import Hub, serve
 
 Python = Callable[..., str]
 

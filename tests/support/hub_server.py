@@ -46,6 +46,8 @@ class Hub:
     url: str = ""
     token: str | None = None
     spaces: dict[str, Space] = field(default_factory=dict)
+    collections: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """The type and name of each item, by the collection's address."""
     requests: list[str] = field(default_factory=list)
 
     def files(self, repo_id: str, revision: str = "main") -> dict[str, bytes]:
@@ -159,6 +161,27 @@ class _Handler(BaseHTTPRequestHandler):
         url = f"{self.hub.url}/spaces/{repo}/commit/{sha}"
         self.answer(200, {"success": True, "commitOid": sha, "commitUrl": url})
 
+    def collection(self, body: bytes, slug: str) -> None:
+        items = self.hub.collections.get(slug)
+        if items is None:
+            self.answer(404, {"error": "Collection not found"})
+            return
+        listed = [
+            {"_id": f"{number:024x}", "id": name, "type": kind, "position": number}
+            for number, (kind, name) in enumerate(items)
+        ]
+        about = {
+            "slug": slug,
+            "title": "Tools",
+            "owner": {"name": "me"},
+            "lastUpdated": "2026-01-01T00:00:00.000Z",
+            "position": 0,
+            "private": False,
+            "theme": "blue",
+            "upvotes": 0,
+        }
+        self.answer(200, {**about, "items": listed})
+
     def discuss(self, body: bytes, repo: str) -> None:
         asked = json.loads(body)
         space = self.hub.spaces[repo]
@@ -185,6 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 _REPO = r"(?P<repo>[^/]+/[^/]+)"
 _ROUTES: list[tuple[tuple[str, ...], str, Any]] = [
+    (("GET",), r"/api/collections/(?P<slug>.+)", _Handler.collection),
     (("POST",), "/api/repos/create", _Handler.create),
     (("POST",), "/api/validate-yaml", lambda handler, body: handler.answer(200, {"errors": [], "warnings": []})),
     (("POST",), rf"/api/spaces/{_REPO}/preupload/(?P<revision>.+)", _Handler.preupload),
