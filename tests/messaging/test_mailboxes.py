@@ -9,7 +9,6 @@ import time
 import uuid
 
 import pytest
-from support.brokers import NatsServer, RedisServer
 
 from smolagents.executors.worker.values import CannotCrossError
 from smolagents.messaging import (
@@ -20,6 +19,7 @@ from smolagents.messaging import (
     MessageTooLargeError,
     UnknownRecipientError,
 )
+from support.brokers import NatsServer, RedisServer
 
 KINDS = ["memory", "sqlite", "redis", "nats"]
 SERVERS = {"redis": RedisServer, "nats": NatsServer}
