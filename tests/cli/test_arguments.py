@@ -24,6 +24,9 @@ def test_defaults():
         "tools": [],
         "imports": [],
         "max_steps": 20,
+        "num_agents": 1,
+        "roles": None,
+        "mailboxes": None,
         "verbosity_level": 1,
     }
 

@@ -130,5 +130,5 @@ def test_bad_input_is_told():
         Team({0: 5})
     with pytest.raises(ValueError, match="exactly one"):
         AgentSource()
-    with pytest.raises(ValueError, match="package.module:function"):
+    with pytest.raises(ValueError, match=r"package\.module:function"):
         AgentSource(factory="name")

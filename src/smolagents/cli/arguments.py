@@ -18,6 +18,7 @@ examples:
   smolagent "Who wrote Solaris?" --tools web_search --action-type tool_calling
   smolagent "What is the date 90 days from now?" --model-id Qwen/Qwen3-32B
   smolagent "Tell a joke" --model-id mine --api-base http://localhost:8000/v1
+  smolagent "Plan a trip to Tokyo." --num-agents 2 --tools web_search
   answer=$(smolagent "What is 6 times 7?" --verbosity-level 0)
 
 Without a task, smolagent asks for one and goes on as a conversation; from a
@@ -77,6 +78,22 @@ def build_parser() -> argparse.ArgumentParser:
         help="where its code runs: sandbox (default where the system has one), local, docker, wasm, monty, e2b, modal, blaxel",
     )
     agent.add_argument("--max-steps", type=_steps, default=20, metavar="N", help="steps it may take (default: 20)")
+    team = parser.add_argument_group("team")
+    team.add_argument(
+        "--num-agents",
+        type=_steps,
+        default=1,
+        metavar="N",
+        help="agents that share the work, each a process of its own (default: 1)",
+    )
+    team.add_argument(
+        "--roles",
+        metavar="FILE",
+        help="YAML file with instructions, tools and model of each agent; the first one leads",
+    )
+    team.add_argument(
+        "--mailboxes", metavar="URL", help="where their messages are kept (default: a temporary SQLite file)"
+    )
     parser.add_argument(
         "--verbosity-level",
         type=_level,
@@ -123,7 +140,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
     Returns:
         `prompt` (None when there is none), `tools` and `imports` (lists of names), `model_type`, `model_id`,
-        `provider`, `api_base`, `api_key`, `action_type`, `executor_type`, `max_steps` and `verbosity_level`.
+        `provider`, `api_base`, `api_key`, `action_type`, `executor_type`, `max_steps`, `num_agents`, `roles`, `mailboxes` and `verbosity_level`.
 
     Raises:
         SystemExit: with code 2 and one line on the standard error for wrong arguments, 0 for --help.

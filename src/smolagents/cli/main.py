@@ -16,6 +16,8 @@ __all__ = ["SUBCOMMANDS", "main"]
 
 SUBCOMMANDS: dict[str, str] = {
     "run": "smolagents.cli.main:run",
+    "mailbox": "smolagents.cli.mailbox:mailbox",
+    "worker": "smolagents.cli.mailbox:worker",
     "serve-mcp": "smolagents.cli.serve_mcp:serve_mcp",
 }
 """First words that are commands of their own, with the function of the remaining arguments that returns an exit code.
@@ -85,6 +87,10 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.prompt = sys.stdin.read().strip() if sys.stdin is not None else ""
             if not arguments.prompt:
                 raise CliError('no task: write smolagent "what to do", or pass the task on the standard input')
+    if arguments.num_agents > 1 or arguments.roles:
+        from smolagents.cli.team import run_team
+
+        return run_team(arguments)
     session = _session(arguments)
     if conversation:
         from smolagents.cli.interactive import converse
