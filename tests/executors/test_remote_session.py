@@ -390,3 +390,27 @@ def test_variables_that_cannot_be_sent_change_nothing():
     worker.say(DONE)
     executor("code")
     assert "variables" not in worker.heard.get()
+
+
+def test_variables_sent_while_code_runs_do_not_stop_the_event_loop_that_its_tool_waits_for():
+    worker = Worker()
+    executor = Executor(worker)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+
+        async def answer():
+            return "of the loop"
+
+        executor.send_tools({"tool": lambda: asyncio.run_coroutine_threadsafe(answer(), loop).result(20)})
+        code = asyncio.ensure_future(executor.acall("code"))
+        await asyncio.to_thread(worker.heard.get, timeout=20)
+        variables = asyncio.ensure_future(executor.asend_variables({"a": 1}))
+        await asyncio.sleep(0)
+        worker.say(CALL)
+        told = await asyncio.to_thread(worker.heard.get, timeout=20)
+        worker.say(DONE)
+        await asyncio.gather(code, variables)
+        return told
+
+    assert asyncio.run(main()) == {"op": "value", "value": "of the loop"}

@@ -175,10 +175,16 @@ class RemotePythonExecutor(PythonExecutor):
             self._unsent_variables.update(encoded)
 
     async def asend_tools(self, tools: Mapping[str, Callable[..., Any]]) -> None:
-        self.send_tools(tools)  # which waits for nothing
+        if self._lock.held:
+            await super().asend_tools(tools)
+        else:
+            self.send_tools(tools)  # which waits for nothing
 
     async def asend_variables(self, variables: Mapping[str, Any]) -> None:
-        self.send_variables(variables)
+        if self._lock.held:
+            await super().asend_variables(variables)
+        else:
+            self.send_variables(variables)
 
     def _handle(self, value: Any) -> str | None:
         """A name by which the code can call `value`, which stays here."""
@@ -319,6 +325,10 @@ class OneUse:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._owner: int | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._owner is not None
 
     def check(self) -> None:
         if self._owner == threading.get_ident():
