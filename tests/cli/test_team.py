@@ -66,7 +66,7 @@ def test_wrong_roles_are_told(capsys, tmp_path, roles, says):
     if roles is not None:
         path.write_text(roles)
     assert main(["Do it", "--roles", str(path), "--model-id", "m", "--api-base", "http://127.0.0.1:9/v1"]) == 2
-    out, err = capsys.readouterr()
+    _out, err = capsys.readouterr()
     assert says in err
     assert err.count("\n") == 1
 
@@ -106,8 +106,18 @@ def test_a_worker_serves_a_box_and_mailboxes_can_be_looked_into(tmp_path, capsys
         main(["mailbox", "ls", "--mailboxes", url])
         assert "7: 1 waiting, 0 being worked on, 0 dead" in capsys.readouterr().out
         worker = subprocess.run(
-            [SMOLAGENT, "worker", "--mailboxes", url, "--id", "7"]
-            + ["--agent", "my_agents:clever", "--idle-timeout", "1"],
+            [
+                SMOLAGENT,
+                "worker",
+                "--mailboxes",
+                url,
+                "--id",
+                "7",
+                "--agent",
+                "my_agents:clever",
+                "--idle-timeout",
+                "1",
+            ],
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
             capture_output=True,
             text=True,

@@ -139,11 +139,15 @@ class CodeAgent(MultiStepAgent):
                 "tools": view(self.tools),
                 "managed_agents": view(self.managed_agents),
                 "authorized_imports": "any installed package ('*')" if "*" in imports else ", ".join(imports),
-                "custom_instructions": self.instructions,
+                "custom_instructions": self._instructions(),
                 "code_block_opening_tag": plain(self.code_block_tags[0]),
                 "code_block_closing_tag": plain(self.code_block_tags[1]).strip(),
             },
         )
+
+    def _instructions(self) -> str | None:
+        notes = getattr(self._executor, "language_notes", None)  # of an executor that does not run all of Python
+        return "\n".join(text for text in (self.instructions, notes) if text) or None
 
     # The executor and its sessions
 

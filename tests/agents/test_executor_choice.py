@@ -1,0 +1,23 @@
+"""An agent's prompt is true of where its code runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from smolagents import CodeAgent
+from smolagents.testing import ScriptedModel
+
+
+def test_the_prompt_says_what_monty_lacks():
+    pytest.importorskip("pydantic_monty")
+    agent = CodeAgent(tools=[], model=ScriptedModel([]), executor_type="monty", instructions="Be brief.")
+    prompt = agent.initialize_system_prompt()
+    assert "Be brief." in prompt
+    assert agent.python_executor.language_notes in prompt
+    assert "statistics" not in prompt.partition("import")[2].partition("\n")[0]
+    agent.cleanup()
+
+
+def test_the_prompt_of_others_has_no_such_notes():
+    agent = CodeAgent(tools=[], model=ScriptedModel([]))
+    assert agent._instructions() is None
