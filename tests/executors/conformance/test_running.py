@@ -180,6 +180,34 @@ def test_another_thread_interrupts(make):
     assert executor("before").output == 5
 
 
+@pytest.mark.needs("interrupt")
+def test_a_call_that_is_cancelled_stops_its_code(make):
+    executor = make(timeout_seconds=60.0)
+    executor("before = 5")
+    begun = threading.Event()
+    executor.send_tools({"begin": begun.set})
+
+    async def main():
+        call = asyncio.ensure_future(executor.acall("begin()\nwhile True:\n    pass"))
+        assert await asyncio.to_thread(begun.wait, 30)
+        await asyncio.sleep(0.2)  # the code is in its loop
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        return await executor.acall("before")
+
+    assert asyncio.run(main()).output == 5
+
+
+def test_a_loop_of_tool_calls_reaches_its_time_limit(make):
+    executor = make(timeout_seconds=1.5)
+    executor("before = 5")
+    executor.send_tools({"quick": lambda: None})
+    error = failure(executor, "while True:\n    quick()")
+    assert isinstance(error, ExecutionTimeoutError)
+    assert executor("before").output == 5
+
+
 @pytest.mark.needs("boundary", "exit")
 def test_a_worker_that_dies_is_told_and_the_next_code_runs_in_a_fresh_one(make):
     executor = make(imports=["os"])
