@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
     from smolagents.agents.saving.app import create_agent_gradio_app_template
     from smolagents.agents.saving.hub import from_hub
+    from smolagents.agents.team.supervisor import AgentGaveUpError, Team
     from smolagents.agents.templates import (
         FinalAnswerPromptTemplate,
         ManagedAgentPromptTemplate,
@@ -58,12 +59,14 @@ if TYPE_CHECKING:
     from smolagents.messaging.mailbox import Mailboxes
     from smolagents.messaging.tools import ReceiveMessagesTool, SendMessageTool
     from smolagents.models.adapting import as_model
+    from smolagents.models.anthropic import AnthropicModel
     from smolagents.models.api import ApiModel
     from smolagents.models.azure import AzureOpenAIModel, AzureOpenAIServerModel
-    from smolagents.models.base import REMOVE_PARAMETER, Model
+    from smolagents.models.base import Model, REMOVE_PARAMETER
     from smolagents.models.bedrock import AmazonBedrockModel, AmazonBedrockServerModel
     from smolagents.models.cleaning import get_clean_message_list
     from smolagents.models.default import default_model
+    from smolagents.models.fallback import FallbackModel
     from smolagents.models.huggingface import InferenceClientModel
     from smolagents.models.litellm import LiteLLMModel, LiteLLMRouterModel
     from smolagents.models.llama_cpp import LlamaCppModel
@@ -122,6 +125,7 @@ __all__ = [
     "AgentAudio",
     "AgentError",
     "AgentExecutionError",
+    "AgentGaveUpError",
     "AgentGenerationError",
     "AgentImage",
     "AgentInterruptedError",
@@ -135,6 +139,7 @@ __all__ = [
     "AgentType",
     "AmazonBedrockModel",
     "AmazonBedrockServerModel",
+    "AnthropicModel",
     "ApiModel",
     "ApiWebSearchTool",
     "AzureOpenAIModel",
@@ -151,6 +156,7 @@ __all__ = [
     "DockerExecutor",
     "DuckDuckGoSearchTool",
     "E2BExecutor",
+    "FallbackModel",
     "FinalAnswerPromptTemplate",
     "FinalAnswerStep",
     "FinalAnswerTool",
@@ -193,6 +199,7 @@ __all__ = [
     "SpeechToTextTool",
     "SystemPromptStep",
     "TaskStep",
+    "Team",
     "Timing",
     "TokenUsage",
     "Tool",
@@ -242,6 +249,7 @@ __getattr__, __dir__ = lazy_exports(
         "AgentAudio": "smolagents.types.agent_types",
         "AgentError": "smolagents.types.errors",
         "AgentExecutionError": "smolagents.types.errors",
+        "AgentGaveUpError": "smolagents.agents.team.supervisor",
         "AgentGenerationError": "smolagents.types.errors",
         "AgentImage": "smolagents.types.agent_types",
         "AgentInterruptedError": "smolagents.types.errors",
@@ -255,6 +263,7 @@ __getattr__, __dir__ = lazy_exports(
         "AgentType": "smolagents.types.agent_types",
         "AmazonBedrockModel": "smolagents.models.bedrock",
         "AmazonBedrockServerModel": "smolagents.models.bedrock",
+        "AnthropicModel": "smolagents.models.anthropic",
         "ApiModel": "smolagents.models.api",
         "ApiWebSearchTool": "smolagents.tools.api_web_search",
         "AzureOpenAIModel": "smolagents.models.azure",
@@ -271,6 +280,7 @@ __getattr__, __dir__ = lazy_exports(
         "DockerExecutor": "smolagents.executors.remote.docker.executor",
         "DuckDuckGoSearchTool": "smolagents.tools.duckduckgo",
         "E2BExecutor": "smolagents.executors.remote.e2b",
+        "FallbackModel": "smolagents.models.fallback",
         "FinalAnswerPromptTemplate": "smolagents.agents.templates",
         "FinalAnswerStep": "smolagents.memory",
         "FinalAnswerTool": "smolagents.tools.final_answer",
@@ -313,6 +323,7 @@ __getattr__, __dir__ = lazy_exports(
         "SpeechToTextTool": "smolagents.tools.speech_to_text",
         "SystemPromptStep": "smolagents.memory",
         "TaskStep": "smolagents.memory",
+        "Team": "smolagents.agents.team.supervisor",
         "Timing": "smolagents.types.usage",
         "TokenUsage": "smolagents.types.usage",
         "Tool": "smolagents.tools.base",
