@@ -143,6 +143,11 @@ class Session:
                 self._ended = True
                 self.connection.close()
 
+    def forked(self) -> None:
+        """In a process that was forked from this one: another thread may have held the lock."""
+        self._turn = threading.Lock()
+        self._running = False
+
     def run(
         self,
         code: str | None,

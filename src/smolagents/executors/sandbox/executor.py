@@ -281,6 +281,8 @@ _executors: weakref.WeakSet[SandboxExecutor] = weakref.WeakSet()
 def _in_forked_process() -> None:
     for executor in _executors:
         executor._lock = OneUse()  # another thread may have held it
+        if executor._session is not None:
+            executor._session.forked()
 
 
 if hasattr(os, "register_at_fork"):
