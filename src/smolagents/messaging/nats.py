@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -528,7 +529,7 @@ class NatsMailboxes(Mailboxes):
 def _token(agent_id: AgentId) -> str:
     """An id as a part of a subject, which tells 1 from "1"."""
     if isinstance(agent_id, str):
-        return f"s{agent_id}" if _PLAIN.fullmatch(agent_id) else f"x{agent_id.encode().hex()}"
+        return f"s{agent_id}" if _PLAIN.fullmatch(agent_id) else f"x{hashlib.sha256(agent_id.encode()).hexdigest()}"
     return f"n{agent_id}"
 
 

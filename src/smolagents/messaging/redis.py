@@ -236,6 +236,9 @@ class RedisMailboxes(Mailboxes):
                     ) from error
                 patience = patience or Patience(self._address.shown, self.reconnect_seconds)
                 patience.wait(error, lambda: self._closed)
+            except Exception:
+                self._check()  # a connection that is closed under a reader fails in many ways
+                raise
 
     def _take(self, agent_id: AgentId, kinds: tuple[str, ...]) -> Delivery | tuple[float | None, list[str]]:
         """A delivery; or the seconds until the next lease runs out, and what was last in the streams."""
