@@ -183,6 +183,8 @@ def make_server(name: str = "everything", journal: str | None = None) -> MCPServ
 
 
 if __name__ == "__main__":
-    make_server(
-        name=sys.argv[1] if len(sys.argv) > 1 else "everything", journal=sys.argv[2] if len(sys.argv) > 2 else None
-    ).run()
+    made = make_server(*sys.argv[1:3])
+    if len(sys.argv) > 4:
+        made.run(sys.argv[3], port=int(sys.argv[4]))  # type: ignore[call-overload]
+    else:
+        made.run()

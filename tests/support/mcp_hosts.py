@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -19,26 +20,15 @@ def program(*args: str) -> dict[str, Any]:
 
 
 class HttpServer:
-    """An ASGI application behind a port of this machine. It can be stopped and started again at the same port."""
+    """An ASGI application behind a port of this machine."""
 
     def __init__(self, make_app: Callable[[], Any], path: str) -> None:
-        self._make_app = make_app
-        self._path = path
-        self.port = 0
-        self.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}{self._path}"
-
-    def start(self) -> None:
         import uvicorn
 
         listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
-        self.port = listener.getsockname()[1]
-        config = uvicorn.Config(self._make_app(), log_level="error", timeout_graceful_shutdown=0)
+        listener.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}{path}"
+        config = uvicorn.Config(make_app(), log_level="error", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
         self._thread.start()
@@ -46,8 +36,37 @@ class HttpServer:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._server.force_exit = True
         self._thread.join(10)
+
+
+class ProgramServer:
+    """The server that does everything, over HTTP in a process of its own, which can be killed and started again."""
+
+    def __init__(self, transport: str) -> None:
+        self._transport = transport
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}{'/sse' if transport == 'sse' else '/mcp'}"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, SERVER, "everything", "", self._transport, str(self.port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            until(self._answers, 30)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, "the server ended"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:

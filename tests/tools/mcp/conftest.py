@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("mcp")
 
-from support.mcp_hosts import HttpServer, program
+from support.mcp_hosts import HttpServer, ProgramServer, program
 
 
 @pytest.fixture
@@ -58,3 +58,16 @@ def time_server() -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+@pytest.fixture
+def serve_program() -> Iterator[Callable[[str], ProgramServer]]:
+    """Serve over HTTP from a process of its own, by the name of the transport."""
+    with contextlib.ExitStack() as stack:
+
+        def start(transport: str) -> ProgramServer:
+            server = ProgramServer(transport)
+            stack.callback(server.stop)
+            return server
+
+        yield start

@@ -19,7 +19,7 @@ from smolagents.testing import ScriptedModel, tool_call, tool_calls
 from smolagents.tools import ToolDefinitionError
 from smolagents.types.errors import AgentInterruptedError
 from support.mcp_everything import make_server
-from support.mcp_hosts import HttpServer, program, until
+from support.mcp_hosts import program, until
 
 # What tools are and return
 
@@ -424,18 +424,12 @@ def test_a_program_that_ends_is_started_again() -> None:
         assert by_name["process_id"]() != before
 
 
-# A server that is stopped in the middle leaves its own streams open.
-@pytest.mark.filterwarnings("ignore:Unclosed <Memory:ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("transport", ["streamable-http", "sse"])
-def test_a_server_that_was_away_is_found_again(serve: Any, transport: str) -> None:
-    path = "/sse" if transport == "sse" else "/mcp"
-
-    def make() -> Any:
-        return make_server().sse_app() if transport == "sse" else make_server().streamable_http_app()
-
-    server: HttpServer = serve(make, path)
-    with MCPClient({"url": server.url, "transport": transport, "connect_timeout": 15}) as found:
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+def test_a_server_that_was_away_is_found_again(serve_program: Any, transport: str, protocol: str) -> None:
+    server = serve_program(transport)
+    parameters = {"url": server.url, "transport": transport, "protocol": protocol}
+    with MCPClient(parameters, connect_timeout=20) as found:
         say = next(tool for tool in found if tool.name == "say")
         assert say(text="before") == "before"
         server.stop()
@@ -443,9 +437,9 @@ def test_a_server_that_was_away_is_found_again(serve: Any, transport: str) -> No
         assert say(text="after") == "after"
 
 
-def test_after_enough_attempts_calls_fail_and_each_tries_again(serve: Any) -> None:
-    server: HttpServer = serve(lambda: make_server().streamable_http_app())
-    with MCPClient(server.url, reconnect_attempts=1, connect_timeout=5) as found:
+def test_after_enough_attempts_calls_fail_and_each_tries_again(serve_program: Any) -> None:
+    server = serve_program("streamable-http")
+    with MCPClient(server.url, reconnect_attempts=1, connect_timeout=20) as found:
         say = next(tool for tool in found if tool.name == "say")
         server.stop()
         for _ in range(2):

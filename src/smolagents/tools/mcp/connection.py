@@ -212,8 +212,7 @@ class Connection:
         """Keep what the server offers up to date until the connection breaks or is to end."""
         helpers = [asyncio.ensure_future(self._refresh(client))]
         capability = client.server_capabilities.tools
-        modern = client.session.protocol_version in types.version.MODERN_PROTOCOL_VERSIONS
-        if modern and capability is not None and capability.list_changed:
+        if _is_modern(client) and capability is not None and capability.list_changed:
             helpers.append(asyncio.ensure_future(self._listen(client)))
         try:
             await self._first_of(self._stop, self._broken)
@@ -307,7 +306,8 @@ class Connection:
                 raise
             except mcp.MCPError as error:
                 lost = error.code == types.jsonrpc.CONNECTION_CLOSED
-                expired = error.message == "Session terminated"
+                # Servers from before 2026 keep sessions, and answer 404 once they have forgotten one.
+                expired = not _is_modern(client) and (diagnosis.status or "").startswith("404")
                 if not lost and not expired:
                     raise MCPToolError(self._refusal(error, what, diagnosis)) from error
                 self._broken.set()
@@ -428,6 +428,10 @@ class _Signs:
             asked: Seconds that the user was being asked so far, which do not count as silence.
         """
         return self._last + timeout + (asked - self._asked) - time.monotonic()
+
+
+def _is_modern(client: mcp.Client) -> bool:
+    return client.protocol_version in types.version.MODERN_PROTOCOL_VERSIONS
 
 
 async def pages(list_page: Callable[..., Awaitable[Any]], attribute: str) -> list[Any]:
