@@ -94,6 +94,17 @@ def test_sampling_and_seeds(model):
     assert sampled(temperature=0) == sampled()
 
 
+def test_forms_hold(model):
+    schema = {"type": "object", "properties": {"ripe": {"type": "boolean"}}, "required": ["ripe"]}
+    schema["additionalProperties"] = False
+    form = {"type": "json_schema", "json_schema": {"name": "fruit", "schema": schema}}
+    for arguments in ({}, {"temperature": 3.0, "seed": 5}):
+        message = model.generate(user("x"), response_format=form, max_tokens=80, **arguments)
+        assert json.loads(message.content) in ({"ripe": True}, {"ripe": False})
+        assert message.finish_reason == "stop"
+    assert model.generate(user("x"), grammar='root ::= "yes" | "no"').content in ("yes", "no")
+
+
 def test_tools(model, weather):
     call = '{"name": "get_weather", "arguments": {"city": "Rome"}}'
     message = model.generate(user("x"), tools_to_call_from=[weather], max_tokens=99, **script(model, call))
@@ -104,7 +115,12 @@ def test_tools(model, weather):
 
 
 def test_a_code_agent_end_to_end(folder):
-    replies = iter(["Thought: add.\n<code>\nx = 20 + 22\n</code>", "Thought: done.\n<code>\nfinal_answer(x)\n</code>"])
+    replies = iter(
+        [
+            "Thought: I shall add them.\n<code>\nx = 20 + 22\n</code>",
+            "Thought: I have it now.\n<code>\nfinal_answer(x)\n</code>",
+        ]
+    )
 
     class Scripted(MLXModel):
         def _generation(self, messages, stop_sequences, response_format, tools, kwargs):
@@ -130,8 +146,8 @@ def test_what_is_wrong_is_explained(model, tmp_path, monkeypatch):
         model.generate(user("x"), temprature=1)
     with pytest.raises(ValueError, match=r"sampler is given, so temp would not be heeded"):
         model.generate(user("x"), temperature=1, sampler=None)
-    with pytest.raises(ValueError, match="cannot hold a reply to a response_format"):
-        model.generate(user("x"), response_format={"type": "json_object"})
+    with pytest.raises(ValueError, match="cannot be drafted"):
+        model.generate(user("x"), response_format={"type": "json_object"}, draft_model=model.model)
     with pytest.raises(AgentGenerationError, match=rf"has \d+ tokens and the model's context holds {CONTEXT}"):
         model.generate(user("x " * CONTEXT))
     with pytest.raises(ValueError, match="there is no folder '/no/such/place'"):

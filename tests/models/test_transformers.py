@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -22,6 +23,14 @@ from smolagents.models import TransformersModel, agglomerate_stream_deltas
 from smolagents.types.errors import AgentGenerationError, MissingExtraError
 from support.model_helpers import user
 from support.tiny_transformers import CHAT_TEMPLATE, CONTEXT, save_tiny_llama, save_tiny_smolvlm
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"ripe": {"type": "boolean"}, "colour": {"enum": ["red", "green"]}},
+    "required": ["ripe", "colour"],
+    "additionalProperties": False,
+}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "fruit", "schema": SCHEMA}}
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +290,33 @@ def test_images_that_cannot_be_read(vision_model, model):
         model.generate([{"role": "user", "content": [part]}])
 
 
+def test_forms_hold(model, folder):
+    for arguments in ({}, {"temperature": 3.0, "seed": 5}):
+        message = model.generate(user("x"), response_format=FORMAT, max_new_tokens=80, **arguments)
+        value = json.loads(message.content)
+        assert set(value) == {"ripe", "colour"}
+        assert value["colour"] in ("red", "green")
+        assert message.finish_reason == "stop"
+    deltas = list(model.generate_stream(user("x"), response_format=FORMAT, max_new_tokens=80))
+    assert set(json.loads(agglomerate_stream_deltas(deltas).content)) == {"ripe", "colour"}
+    assert model.generate(user("x"), grammar='root ::= "yes" | "no"').content in ("yes", "no")
+    assert model.generate(user("x"), grammar='start: "yes" | "no"').content in ("yes", "no")
+    code = model.generate(user("x"), **model.code_reply_arguments("<code>", "</code>"), max_new_tokens=430)
+    assert re.match(r"Thought: [^\n]+\n<code>\n", code.content)
+    thinker = TransformersModel(str(folder), apply_chat_template_kwargs={"thinking": True})
+    thought = iter(thinker.tokenizer.encode("Hm.</think>"))
+
+    def think(input_ids, scores):
+        token = next(thought, None)
+        return (
+            scores if token is None else scores.new_full(scores.shape, -1e9).index_fill(1, input_ids.new([token]), 0)
+        )
+
+    message = thinker.generate(user("x"), response_format=FORMAT, logits_processor=[think])
+    assert message.reasoning_content == "Hm."
+    assert set(json.loads(message.content)) == {"ripe", "colour"}
+
+
 def test_device_map_and_dtype(folder):
     import torch
 
@@ -313,7 +349,10 @@ def test_small_models_want_compact_prompts(model):
 
 def test_a_code_agent_end_to_end(model):
     steps = iter(
-        ["Thought: add.\n<code>\nx = 20 + 22\nprint(x)\n</code>", "Thought: done.\n<code>\nfinal_answer(x)\n</code>"]
+        [
+            "Thought: I shall add them.\n<code>\nx = 20 + 22\nprint(x)\n</code>",
+            "Thought: I have it now.\n<code>\nfinal_answer(x)\n</code>",
+        ]
     )
 
     class Scripted(TransformersModel):
@@ -323,13 +362,20 @@ def test_a_code_agent_end_to_end(model):
         def _generation(self, messages, stop_sequences, response_format, tools, kwargs):
             forced = script(self, next(steps), then="<|im_end|>")
             self._loaded.context = None
-            return super()._generation(messages, stop_sequences, response_format, tools, {**kwargs, **forced})
+            return super()._generation(
+                messages, stop_sequences, response_format, tools, {**kwargs, "max_new_tokens": 200, **forced}
+            )
 
     for stream in (False, True):
         agent = CodeAgent(tools=[], model=Scripted(), stream_outputs=stream, verbosity_level=0)
         assert agent.run("What is 20 + 22?") == 42
         assert agent.monitor.get_total_token_counts().output_tokens > 10
-        steps = iter(["Thought: add.\n<code>\nx = 6 * 7\n</code>", "Thought: done.\n<code>\nfinal_answer(x)\n</code>"])
+        steps = iter(
+            [
+                "Thought: I shall add them.\n<code>\nx = 6 * 7\n</code>",
+                "Thought: I have it now.\n<code>\nfinal_answer(x)\n</code>",
+            ]
+        )
 
 
 def test_a_tool_calling_agent_end_to_end(model):
@@ -353,7 +399,9 @@ def test_a_tool_calling_agent_end_to_end(model):
         def _generation(self, messages, stop_sequences, response_format, tools, kwargs):
             forced = script(self, next(steps))
             self._loaded.context = None
-            return super()._generation(messages, stop_sequences, response_format, tools, {**kwargs, **forced})
+            return super()._generation(
+                messages, stop_sequences, response_format, tools, {**kwargs, "max_new_tokens": 200, **forced}
+            )
 
     agent = ToolCallingAgent(tools=[double], model=Scripted(), verbosity_level=0)
     assert agent.run("Double 21.") == "42"
@@ -367,7 +415,12 @@ def test_a_tool_calling_agent_end_to_end(model):
         ({"max_new_tokens": 0}, "0; give a whole number above 0"),
         ({"max_tokens": "many"}, "'many'; give a whole number"),
         ({"temperature": -1}, "temperature is -1"),
-        ({"response_format": {"type": "json_schema"}}, "cannot hold a reply to a response_format.*LlamaCppModel"),
+        ({"response_format": {"type": "json_schema"}}, "response_format is .*; write"),
+        ({"response_format": {"type": "xml"}}, "response_format is .*xml.*; write"),
+        ({"grammar": "root ::= ("}, r"the grammar cannot be read: Expected '\)'"),
+        ({"grammar": "start: NOTHING"}, "grammar or schema cannot be used: .*NOTHING"),
+        ({"grammar": 'start: "a"', "num_beams": 2}, "cannot be searched with beams"),
+        ({"grammar": 'start: "a"', "response_format": {"type": "json_object"}}, "one of the two"),
     ],
 )
 def test_bad_requests_are_explained(model, arguments, says):
@@ -423,7 +476,12 @@ def test_folders_that_are_no_models(tmp_path):
         TransformersModel(str(tmp_path))
 
 
-def test_without_the_packages(monkeypatch):
+def test_without_the_packages(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "llguidance", None)
+    with pytest.raises(
+        MissingExtraError, match=r"response_format with TransformersModel needs the package 'llguidance'"
+    ):
+        model.generate(user("x"), response_format={"type": "json_object"})
     for package in ("accelerate", "transformers", "torch"):
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(MissingExtraError, match=rf"'{package}'.*pip install 'smolagents\[transformers\]'"):

@@ -8,7 +8,7 @@ import contextvars
 import queue
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, ClassVar
 
 from smolagents.models.base import Messages, Model
@@ -17,7 +17,7 @@ from smolagents.types.errors import AgentGenerationError
 from smolagents.types.messages import ChatMessage, ChatMessageStreamDelta, agglomerate_stream_deltas
 from smolagents.types.usage import TokenUsage
 
-__all__ = ["Generation", "LocalEngineModel", "Sink", "checked_limit", "fitted_limit", "refuse_format"]
+__all__ = ["Generation", "LocalEngineModel", "Sink", "checked_limit", "fitted_limit"]
 
 Sink = Callable[[ChatMessageStreamDelta], Any]
 
@@ -223,21 +223,6 @@ def fitted_limit(limit: int, prompt_tokens: int, context: int | None) -> int:
             "conversation, or use a model with a longer context"
         )
     return min(limit, context - prompt_tokens)
-
-
-def refuse_format(response_format: Any, model: str) -> None:
-    """Say that an engine cannot hold its replies to a form.
-
-    Raises:
-        ValueError: a form is asked for.
-    """
-    if response_format is not None and not (
-        isinstance(response_format, Mapping) and response_format.get("type") == "text"
-    ):
-        raise ValueError(
-            f"{model} cannot hold a reply to a response_format; use LlamaCppModel or VLLMModel for that, or ask for "
-            "the form in the prompt"
-        )
 
 
 _DONE = object()

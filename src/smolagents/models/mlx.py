@@ -11,8 +11,9 @@ from smolagents._imports import require
 from smolagents.models.base import Messages
 from smolagents.models.chat_templates import render, tell_of_tools
 from smolagents.models.hub_models import OUT_OF_MEMORY, explain_load_failure, find_model, on_one_line
-from smolagents.models.local_engine import Generation, LocalEngineModel, checked_limit, fitted_limit, refuse_format
+from smolagents.models.local_engine import Generation, LocalEngineModel, checked_limit, fitted_limit
 from smolagents.models.local_text import ReplyReader, opens_thought
+from smolagents.models.token_constraints import ConstraintMaker, TokenConstraint, can_constrain, code_reply_grammar
 from smolagents.types.errors import AgentGenerationError
 
 __all__ = ["MLXModel"]
@@ -28,7 +29,8 @@ _TAIL = 8
 class MLXModel(LocalEngineModel):
     """A model in MLX format, of the Hub or of a folder, that runs in this process.
 
-    Calls of several threads are answered one after the other.
+    Replies can be held to a JSON schema (`response_format`) or a grammar (`grammar=` with a call, in llguidance's form of
+    Lark or in GBNF), which begins after a thought. Calls of several threads are answered one after the other.
 
     Args:
         model_id: Name of a repository of the Hub, such as "mlx-community/Qwen2.5-Coder-7B-Instruct-4bit", or a folder.
@@ -60,7 +62,15 @@ class MLXModel(LocalEngineModel):
         self.apply_chat_template_kwargs = apply_chat_template_kwargs
         self._lock_of_tokenizer = threading.Lock()
         self.model, self.tokenizer = _load(str(model_id), trust_remote_code, load_kwargs or {})
+        self._constraints = ConstraintMaker(self.tokenizer._tokenizer, _EXTRA, "MLXModel")
         self.prefers_compact_prompts = _bytes_of(self.model) < _SMALL
+
+    def code_reply_arguments(self, opening: str, closing: str) -> dict[str, Any]:
+        """Holds a reply to a thought and a block of code. Small models otherwise tend to answer without code."""
+        drafted = "draft_model" in self.kwargs
+        if not self.prefers_compact_prompts or drafted or not can_constrain(self.tokenizer._tokenizer):
+            return {}
+        return {"grammar": code_reply_grammar(opening)}
 
     def _generation(
         self,
@@ -70,7 +80,6 @@ class MLXModel(LocalEngineModel):
         tools: list[Any] | None,
         kwargs: dict[str, Any],
     ) -> Generation:
-        refuse_format(response_format, type(self).__name__)
         parameters = self._prepare_completion_kwargs(
             messages, stop_sequences, tools_to_call_from=tools, convert_images_to_image_urls=True, **kwargs
         )
@@ -79,6 +88,7 @@ class MLXModel(LocalEngineModel):
         stops = parameters.pop("stop", None) or []
         parameters.pop("tool_choice", None)
         limit = checked_limit(parameters, _MAX_TOKENS)
+        grammar = self._constraints.grammar_of(response_format, parameters.pop("grammar", None))
         options = dict(self.apply_chat_template_kwargs or {})
         if tools and "tools" not in str(options.get("chat_template") or self.tokenizer.chat_template):
             tell_of_tools(conversation, tools, self.tool_name_key, self.tool_arguments_key)
@@ -91,12 +101,24 @@ class MLXModel(LocalEngineModel):
         limit = fitted_limit(limit, len(tokens), context if isinstance(context, int) else None)
         thinks_first = opens_thought(self.tokenizer.decode(tokens[-_TAIL:]))
         reader = ReplyReader([stops] if isinstance(stops, str) else stops, thinks_first)
-        return _MLXGeneration(self, tokens, limit, parameters, reader)
+        constraint = None
+        if grammar is not None:
+            if "draft_model" in parameters:
+                raise ValueError("a reply that is held to a form cannot be drafted by another model")
+            thought = self.tokenizer.decode if thinks_first else None
+            constraint = self._constraints.make(grammar, frozenset(self.tokenizer.eos_token_ids), thought)
+        return _MLXGeneration(self, tokens, limit, parameters, reader, constraint)
 
 
 class _MLXGeneration(Generation):
     def __init__(
-        self, owner: MLXModel, prompt: list[int], limit: int, parameters: dict[str, Any], reader: ReplyReader
+        self,
+        owner: MLXModel,
+        prompt: list[int],
+        limit: int,
+        parameters: dict[str, Any],
+        reader: ReplyReader,
+        constraint: TokenConstraint | None,
     ) -> None:
         tokenizer = owner.tokenizer
         super().__init__(
@@ -111,6 +133,23 @@ class _MLXGeneration(Generation):
         self._prompt = prompt
         self._seed = parameters.pop("seed", None)
         self._arguments = _stream_arguments(parameters)
+        self._constraint = constraint
+        self._begun = False
+        if constraint is not None:
+            processors = [*(self._arguments.get("logits_processors") or ()), self._constrained]
+            self._arguments["logits_processors"] = processors
+
+    def _constrained(self, tokens: Any, logits: Any) -> Any:
+        """Leave those of the next tokens that the form allows. Called before each step."""
+        assert self._constraint is not None
+        mx = require("mlx.core", extra=_EXTRA, needed_for="MLXModel")
+        if self._begun:  # what comes first is the prompt
+            self._constraint.take([int(tokens[-1].item())])
+        self._begun = True
+        mask = self._constraint.allowed(logits.shape[-1])
+        if mask is None:
+            return logits
+        return mx.where(mx.array(memoryview(mask)) > 0, logits, mx.array(-mx.inf, dtype=logits.dtype))
 
     def produce(self) -> None:
         mlx_lm = require("mlx_lm", extra=_EXTRA, needed_for="MLXModel")

@@ -9,8 +9,9 @@ from typing import Any
 
 from smolagents.models.base import Messages
 from smolagents.models.chat_templates import as_template_parts, render, tell_of_tools
-from smolagents.models.local_engine import LocalEngineModel, checked_limit, fitted_limit, refuse_format
+from smolagents.models.local_engine import LocalEngineModel, checked_limit, fitted_limit
 from smolagents.models.local_text import ReplyReader, opens_thought
+from smolagents.models.token_constraints import ConstraintMaker, can_constrain, code_reply_grammar
 from smolagents.models.transformers_engine import TransformersGeneration, load, stopping_criteria
 
 __all__ = ["TransformersModel"]
@@ -25,7 +26,8 @@ _TAIL = 8
 class TransformersModel(LocalEngineModel):
     """A model of the Hub, or of a folder, that runs in this process on PyTorch.
 
-    Models that see images take them in messages. Calls of several threads are answered one after the other.
+    Models that see images take them in messages. Replies can be held to a JSON schema (`response_format`) or a grammar
+    (`grammar=` with a call, in llguidance's form of Lark or in GBNF), which begins after a thought. Calls of several threads are answered one after the other.
 
     Args:
         model_id: Name of a repository of the Hub, or a folder. None for a small model of 1.7 billion parameters.
@@ -80,6 +82,14 @@ class TransformersModel(LocalEngineModel):
         self.flatten_messages_as_text = self.processor is None if flatten is None else flatten
         self.prefers_compact_prompts = self.model.num_parameters() < _SMALL
         self._lock_of_tokenizer = threading.Lock()
+        self._constraints = ConstraintMaker(self.tokenizer, "transformers", "TransformersModel")
+
+    def code_reply_arguments(self, opening: str, closing: str) -> dict[str, Any]:
+        """Holds a reply to a thought and a block of code. Small models otherwise tend to answer without code."""
+        searched = self.kwargs.get("num_beams", 1) > 1 or "assistant_model" in self.kwargs
+        if not self.prefers_compact_prompts or searched or not can_constrain(self.tokenizer):
+            return {}
+        return {"grammar": code_reply_grammar(opening)}
 
     def make_stopping_criteria(self, stop_sequences: list[str], tokenizer: Any) -> Any:
         """Criteria for the `stopping_criteria` of a model's `generate` that end it at a stop sequence."""
@@ -93,7 +103,6 @@ class TransformersModel(LocalEngineModel):
         tools: list[Any] | None,
         kwargs: dict[str, Any],
     ) -> TransformersGeneration:
-        refuse_format(response_format, type(self).__name__)
         parameters = self._prepare_completion_kwargs(
             messages, stop_sequences, tools_to_call_from=tools, convert_images_to_image_urls=True, **kwargs
         )
@@ -103,6 +112,7 @@ class TransformersModel(LocalEngineModel):
         seed = parameters.pop("seed", None)
         parameters.pop("tool_choice", None)
         limit = checked_limit(parameters, self.max_new_tokens)
+        grammar = self._constraints.grammar_of(response_format, parameters.pop("grammar", None))
         arguments = _generate_arguments(parameters)
         inputs = self._inputs(conversation, tools, schemas)
         tokens = inputs["input_ids"]
@@ -112,7 +122,13 @@ class TransformersModel(LocalEngineModel):
             arguments["pad_token_id"] = pad if pad is not None else self.tokenizer.eos_token_id
         thinks_first = opens_thought(self.tokenizer.decode(tokens[0, -_TAIL:]))
         reader = ReplyReader([stops] if isinstance(stops, str) else stops, thinks_first)
-        return TransformersGeneration(self._loaded, inputs, arguments, reader, seed, self.model_id)
+        constraint = None
+        if grammar is not None:
+            if (arguments.get("num_beams") or 1) > 1 or "assistant_model" in arguments:
+                raise ValueError("a reply that is held to a form cannot be searched with beams or an assistant model")
+            thought = self._loaded.decode if thinks_first else None
+            constraint = self._constraints.make(grammar, self._loaded.ends(arguments), thought)
+        return TransformersGeneration(self._loaded, inputs, arguments, reader, seed, self.model_id, constraint)
 
     def _inputs(
         self, conversation: list[dict[str, Any]], tools: list[Any] | None, schemas: list[dict[str, Any]] | None

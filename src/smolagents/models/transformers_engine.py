@@ -11,6 +11,7 @@ from smolagents._imports import require
 from smolagents.models.hub_models import OUT_OF_MEMORY, explain_load_failure, find_model, hub_arguments, on_one_line
 from smolagents.models.local_engine import Generation
 from smolagents.models.local_text import IncrementalDecoder, ReplyReader
+from smolagents.models.token_constraints import TokenConstraint
 from smolagents.types.errors import AgentGenerationError
 
 __all__ = ["LoadedModel", "StopOnText", "TransformersGeneration", "load", "stopping_criteria"]
@@ -33,6 +34,11 @@ class LoadedModel:
     def decode(self, tokens: list[int]) -> str:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
+
+    def ends(self, arguments: Mapping[str, Any]) -> frozenset[int]:
+        """Tokens that end a reply."""
+        ends = arguments.get("eos_token_id", self.model.generation_config.eos_token_id)
+        return frozenset([ends] if isinstance(ends, int) else ends or ())
 
 
 def load(
@@ -166,6 +172,7 @@ class TransformersGeneration(Generation):
         reader: Reads the text.
         seed: Makes what is sampled repeatable; None to leave it to chance.
         model_id: The model, for the message.
+        constraint: What holds the reply to a form.
     """
 
     def __init__(
@@ -176,28 +183,32 @@ class TransformersGeneration(Generation):
         reader: ReplyReader,
         seed: int | None,
         model_id: str | None,
+        constraint: TokenConstraint | None = None,
     ) -> None:
         prompt = int(inputs["input_ids"].shape[1])
-        ends = arguments.get("eos_token_id", loaded.model.generation_config.eos_token_id)
         super().__init__(
             loaded.decode,
             reader,
             prompt,
             arguments["max_new_tokens"],
-            frozenset([ends] if isinstance(ends, int) else ends or ()),
+            loaded.ends(arguments),
             model_id,
         )
         self._loaded = loaded
         self._inputs = inputs
         self._arguments = arguments
         self._seed = seed
-        self._seen = prompt
+        self._seen = self._bound = prompt
+        self._constraint = constraint
         self._beams = (arguments.get("num_beams") or 1) > 1
 
     def produce(self) -> None:
         arguments = dict(self._arguments)
         transformers = _transformers()
         criteria = transformers.StoppingCriteriaList([*(arguments.pop("stopping_criteria", None) or ()), self])
+        if self._constraint is not None:
+            processors = [*(arguments.pop("logits_processor", None) or ()), self._constrained]
+            arguments["logits_processor"] = transformers.LogitsProcessorList(processors)
         try:
             with self._seeded():
                 output = self._loaded.model.generate(**self._inputs, **arguments, stopping_criteria=criteria)
@@ -211,6 +222,18 @@ class TransformersGeneration(Generation):
             self.take(input_ids[0, self._seen :].tolist())
             self._seen = input_ids.shape[1]
         return _all(input_ids, self.done)
+
+    def _constrained(self, input_ids: Any, scores: Any) -> Any:
+        """Leave those of the next tokens that the form allows. Called as processors of logits are, before each step."""
+        assert self._constraint is not None
+        self._constraint.take(input_ids[0, self._bound :].tolist())
+        self._bound = input_ids.shape[1]
+        mask = self._constraint.allowed(scores.shape[-1])
+        if mask is None:
+            return scores
+        torch = _torch()
+        refused = torch.frombuffer(mask, dtype=torch.uint8).to(scores.device) == 0
+        return scores.masked_fill(refused, -torch.inf)
 
     @contextlib.contextmanager
     def _seeded(self) -> Iterator[None]:
