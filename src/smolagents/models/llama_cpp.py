@@ -10,7 +10,8 @@ from contextlib import closing
 from typing import Any
 
 from smolagents.models.base import Messages, Model
-from smolagents.models.constrained_calls import read_constrained_call, tool_call_schema, tool_list_prompt
+from smolagents.models.chat_templates import tell_of_tools
+from smolagents.models.constrained_calls import read_constrained_call, tool_call_schema
 from smolagents.models.llama_engine import EngineSettings, LlamaEngine, binding, default_threads
 from smolagents.types.messages import (
     ChatMessage,
@@ -187,25 +188,11 @@ class LlamaCppModel(Model):
         body["stream_options"] = {"include_usage": True}
         body.pop("tool_choice", None)
         if tools:
-            self._tell_of_tools(body["messages"], tools)
+            tell_of_tools(body["messages"], tools, self.tool_name_key, self.tool_arguments_key)
             body.update(_constraint(tool_call_schema(tools, self.tool_name_key, self.tool_arguments_key)))
         elif response_format is not None:
             body.update(_constraint_of_format(response_format))
         return body
-
-    def _tell_of_tools(self, messages: list[dict[str, Any]], tools: list[Any]) -> None:
-        """Add the tools to the system prompt, where the conversation does not tell of them."""
-        system = messages[0]["content"] if messages[0]["role"] == "system" else None
-        if isinstance(system, list):
-            system = "\n".join(part.get("text", "") for part in system)
-        untold = [tool for tool in tools if system is None or tool.name not in system]
-        if not untold:
-            return
-        prompt = tool_list_prompt(untold, self.tool_name_key, self.tool_arguments_key)
-        if system is None:
-            messages.insert(0, {"role": "system", "content": prompt})
-        else:
-            messages[0] = {"role": "system", "content": f"{system}\n\n{prompt}"}
 
 
 def _delta_of(chunk: dict[str, Any]) -> ChatMessageStreamDelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -150,6 +151,8 @@ class TransformersModel(LocalEngineModel):
             conversation = as_template_parts(conversation)
         with self._lock_of_tokenizer:
             inputs = render(apply, conversation, str(self.model_id))
+        if "token_type_ids" not in inspect.signature(self.model.forward).parameters:
+            inputs.pop("token_type_ids", None)  # some tokenizers make them for every model
         device, dtype = self.model.device, self.model.dtype
         return {
             name: value.to(device, dtype) if value.is_floating_point() else value.to(device)

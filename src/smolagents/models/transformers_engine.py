@@ -66,7 +66,7 @@ def load(
         if config is None:
             config = given["config"] = transformers.AutoConfig.from_pretrained(model_id, **source)
         if dtype is not None:
-            given["dtype" if _knows_dtype(transformers) else "torch_dtype"] = dtype
+            given["dtype"] = dtype
         sees = _sees_images(config)
         loader = transformers.AutoModelForImageTextToText if sees else transformers.AutoModelForCausalLM
         model = loader.from_pretrained(
@@ -92,11 +92,6 @@ def default_device(torch: Any) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _knows_dtype(transformers: Any) -> bool:
-    major, minor = (int(part) for part in transformers.__version__.split(".")[:2])
-    return (major, minor) >= (4, 56)
 
 
 def _sees_images(config: Any) -> bool:
