@@ -57,8 +57,7 @@ class ToolCollection:
                 f"Loading the collection {collection_slug!r} runs the code of these Spaces on your machine: "
                 f"{', '.join(spaces)}. Read it, then pass trust_remote_code=True."
             )
-        load: Any = getattr(Tool, "from_hub")  # noqa: B009
-        return cls([load(space, token=token, trust_remote_code=True) for space in spaces])
+        return cls([Tool.from_hub(space, token=token, trust_remote_code=True) for space in spaces])
 
     @classmethod
     @contextmanager
