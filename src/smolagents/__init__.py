@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from smolagents.models.anthropic import AnthropicModel
     from smolagents.models.api import ApiModel
     from smolagents.models.azure import AzureOpenAIModel, AzureOpenAIServerModel
-    from smolagents.models.base import Model, REMOVE_PARAMETER
+    from smolagents.models.base import REMOVE_PARAMETER, Model
     from smolagents.models.bedrock import AmazonBedrockModel, AmazonBedrockServerModel
     from smolagents.models.cleaning import get_clean_message_list
     from smolagents.models.default import default_model

@@ -438,7 +438,7 @@ def test_the_dictionary_of_values_is_left_as_it_was():
     [
         ({"task": ""}, ValueError, "task is empty"),
         ({"task": " \n"}, ValueError, "task is empty"),
-        ({"task": None}, TypeError, "task must be a string, not NoneType"),
+        ({"task": None}, TypeError, "no mailbox to take tasks from"),
         ({"task": ["a"]}, TypeError, "task must be a string, not list"),
         ({"task": "go", "additional_args": [1]}, TypeError, "additional_args must be a dictionary"),
     ],

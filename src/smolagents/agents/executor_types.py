@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias, get_args
 
 from smolagents.executors.base import PythonExecutor
@@ -71,7 +73,7 @@ def make_executor(
     """Make an executor.
 
     Args:
-        executor_type: Its name.
+        executor_type: Its name. For "sandbox" on another system than Linux, Monty is taken if it is installed.
         imports: Modules that the code may import besides the basic ones.
         settings: Further arguments of its class.
         max_print_outputs_length: Characters of printed output that are kept; None for its default.
@@ -80,6 +82,9 @@ def make_executor(
     Raises:
         TypeError: `settings` holds something that the class does not take.
     """
+    if executor_type == "sandbox" and not sys.platform.startswith("linux") and find_spec("pydantic_monty"):
+        logger.log(f"The sandbox is Linux's, and this is {sys.platform}: the code runs in Monty instead.", level=1)
+        executor_type = "monty"
     cls: Any = executor_class(executor_type)
     _check(cls, settings)
     executor: PythonExecutor

@@ -82,8 +82,10 @@ def _is_exported(cls: type) -> bool:
 def _given(tool: Tool) -> dict[str, Any]:
     """The arguments a tool was made with, by name."""
     args, kwargs = tool._made_with
-    if isinstance(tool, FunctionTool) or (not args and not kwargs):
+    if isinstance(tool, FunctionTool):
         return {}
+    if not args and not kwargs:
+        return dict(tool._options_given)
     signature = inspect.signature(type(tool).__init__)
     bound = signature.bind(tool, *args, **kwargs).arguments
     found: dict[str, Any] = {}
@@ -91,7 +93,7 @@ def _given(tool: Tool) -> dict[str, Any]:
         if parameter.name in bound and parameter.kind is not parameter.VAR_POSITIONAL:
             value = bound[parameter.name]
             found.update(value if parameter.kind is parameter.VAR_KEYWORD else {parameter.name: value})
-    return found
+    return {**found, **tool._options_given}
 
 
 def tool_from_dict(data: Any, where: str, arguments: Mapping[str, Any] | None = None) -> Tool:
