@@ -91,6 +91,7 @@ bench: setup $(PEER)/.installed $(KERNEL)/.installed
 	$(BIN)/python benchmarks/execution.py
 	$(BIN)/python benchmarks/sandbox.py --peer $(PEER)/bin/python --kernel $(KERNEL)/bin/python
 	$(BIN)/python benchmarks/executors.py
+	$(BIN)/python benchmarks/mailboxes.py
 	@$(FETCH) $(DEMO_MODEL)
 	$(BIN)/python benchmarks/local_model.py
 

@@ -14,7 +14,7 @@ from smolagents.testing import ScriptedModel
 def answer(messages, journal):
     number = re.search(r"Double the number (\d+)", "\n".join(message.text for message in messages)).group(1)
     os.write(journal, f"{number}\n".encode())
-    time.sleep(0.03)
+    time.sleep(0.15)  # long enough to be killed in the middle of it
     return f"<code>\nfinal_answer({number} * 2)\n</code>"
 
 

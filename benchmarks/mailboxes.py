@@ -1,0 +1,160 @@
+"""What a message between two agents costs, on every kind of mailboxes.
+
+    python benchmarks/mailboxes.py [--only KIND …] [--messages N]
+
+One process puts messages of 1 KB, another gets and acknowledges them. The latency of a message is from before `put` to
+after the acknowledgement, with a pause between messages, so that the receiver waits for each. Messages per second is
+with the sender as fast as it can. Idle: 64 processes that serve their mailboxes and have nothing to do.
+Servers run on this machine, Redis with `appendonly`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+
+import mailboxes_worker as worker  # noqa: E402
+from smolagents.messaging import Mailboxes, Message  # noqa: E402
+from support.brokers import NatsServer, RedisServer  # noqa: E402
+
+TARGETS = {"sqlite": 0.2, "redis": 0.4, "nats": 1.2}
+IDLE_AGENTS = 64
+IDLE_SECONDS = 10.0
+SPAWN = multiprocessing.get_context("spawn")
+FORKSERVER = multiprocessing.get_context("forkserver")
+
+
+@contextmanager
+def opened(kind):
+    """Mailboxes of a kind, the URL for other processes, and the process id of their server."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = {"redis": RedisServer, "nats": NatsServer}.get(kind)
+        running = server(Path(folder) / kind) if server else None
+        if running:
+            running.start()
+        url = running.url if running else f"sqlite:///{folder}/team.db" if kind == "sqlite" else f"{kind}://"
+        try:
+            with Mailboxes.open(url, agents=[0, 1]) as boxes:
+                yield boxes, url, running.process.pid if running else None
+        finally:
+            if running:
+                running.close()
+
+
+def run(boxes, count, pause):
+    """Milliseconds of each message, and seconds for all."""
+    results = SPAWN.Queue()
+    receiver = SPAWN.Process(target=worker.receive, args=(boxes, count, results))
+    receiver.start()
+    results.get(timeout=60)
+    padding = "x" * 700  # with the envelope, 1 KB
+    started = time.perf_counter()
+    for _ in range(count):
+        if pause:
+            time.sleep(pause)
+        boxes.send(Message(sender=0, recipient=1, content={"text": padding, "at": time.perf_counter()}))
+    took, end = results.get(timeout=120)
+    receiver.join(30)
+    return took, end - started
+
+
+def messages(kind, count):
+    with opened(kind) as (boxes, _, _):
+        run(boxes, 200, 0)
+        took = [each for _ in range(3) for each in run(boxes, count // 3, 0.002)[0]]
+        rate = max(count / run(boxes, count, 0)[1] for _ in range(2))
+    cuts = statistics.quantiles(took, n=100)
+    return cuts[49], cuts[94], rate
+
+
+def settle(pids):
+    """Wait until processes have started."""
+    before = -1.0
+    for _ in range(40):
+        time.sleep(1.5)
+        now = sum(map(worker.cpu_seconds, pids))
+        if now - before < 0.04:
+            return
+        before = now
+
+
+def idle(kind, target):
+    """Percent of one core that waiting processes take, and their server."""
+    with opened(kind) as (boxes, url, server):
+        for agent_id in range(IDLE_AGENTS):
+            boxes.add(agent_id)
+        processes = [FORKSERVER.Process(target=target, args=(url, n), daemon=True) for n in range(IDLE_AGENTS)]
+        for process in processes:
+            process.start()
+        pids = [process.pid for process in processes]
+        settle(pids)
+        before = [worker.cpu_seconds(pid) for pid in pids], worker.cpu_seconds(server) if server else 0
+        time.sleep(IDLE_SECONDS)
+        after = [worker.cpu_seconds(pid) for pid in pids], worker.cpu_seconds(server) if server else 0
+        for process in processes:
+            process.kill()
+            process.join()
+    agents = (sum(after[0]) - sum(before[0])) / IDLE_SECONDS * 100
+    return agents, (after[1] - before[1]) / IDLE_SECONDS * 100
+
+
+def memory():
+    """Private megabytes of an idle agent: forked from a process with everything imported, and started on its own."""
+    with opened("sqlite") as (_, url, _):
+        process = FORKSERVER.Process(target=worker.serve, args=(url, 1), daemon=True)
+        process.start()
+        time.sleep(3)
+        forked = worker.private_megabytes(process.pid)
+        process.kill()
+        process.join()
+        command = [sys.executable, str(ROOT / "benchmarks" / "mailboxes_worker.py"), "serve", url, "1"]
+        with subprocess.Popen(command) as alone:
+            time.sleep(5)
+            fresh = worker.private_megabytes(alone.pid)
+            alone.kill()
+    return forked, fresh
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = ("manager", "sqlite", "redis", "nats")
+    parser.add_argument("--only", nargs="+", choices=kinds, default=kinds)
+    parser.add_argument("--skip-idle", action="store_true")
+    parser.add_argument("--messages", type=int, default=1500)
+    options = parser.parse_args()
+    FORKSERVER.set_forkserver_preload(["mailboxes_worker", "smolagents.agents.serving", "redis", "nats"])
+    if not shutil.which("redis-server") and not shutil.which("valkey-server"):
+        options.only = [kind for kind in options.only if kind != "redis"]
+        print("redis is left out: there is no redis-server")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
+    print(f"{'':8} {'p50 [ms]':>9} {'p95 [ms]':>9} {'target':>7} {'messages/s':>11}")
+    for kind in options.only:
+        middle, high, rate = messages(kind, options.messages)
+        print(f"{kind:8} {middle:9.3f} {high:9.3f} {TARGETS.get(kind, ''):>7} {rate:11,.0f}", flush=True)
+    print(f"\n{IDLE_AGENTS} idle processes, percent of one core (target: agents at most 1)")
+    print(f"{'':8} {'receivers':>9} {'serving agents':>15} {'server':>7}")
+    for kind in options.only:
+        if kind != "manager" and not options.skip_idle:
+            waiting, _ = idle(kind, worker.wait)
+            serving, server = idle(kind, worker.serve)
+            print(f"{kind:8} {waiting:9.2f} {serving:15.2f} {server:7.2f}", flush=True)
+    if "sqlite" in options.only:
+        forked, fresh = memory()
+        print("\nPrivate memory of an idle agent with SQLite, before a model is loaded (target: at most 15 MB)")
+        print(f"forked from a process with the library {forked:.1f} MB; started on its own {fresh:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
