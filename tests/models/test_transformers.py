@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -188,40 +187,62 @@ def test_sampling_and_seeds(model):
     assert sampled(temperature=0) == sampled()
 
 
+class Endless:
+    """Has the model write on and on, and counts its steps."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def __call__(self, input_ids, scores):
+        self.steps += 1
+        return scores.index_fill(1, input_ids.new([0, 1, 2]), -1e9)  # the tokens that end a reply
+
+
 @pytest.mark.parametrize("streamed", [False, True])
-def test_leaving_stops_the_engine(model, streamed):
-    endless = {"max_new_tokens": 400, **script(model, "again and ", then="")}
+def test_cancelling_stops_the_engine(model, streamed):
+    endless = Endless()
+    arguments = {"max_new_tokens": 480, "logits_processor": [endless]}
+
+    async def consume():
+        if streamed:
+            async for _ in model.agenerate_stream(user("x"), **arguments):
+                pass
+        else:
+            await model.agenerate(user("x"), **arguments)
 
     async def main():
-        started = asyncio.Event()
-
-        async def consume():
-            if streamed:
-                async for _ in model.agenerate_stream(user("x"), **endless):
-                    started.set()
-            else:
-                started.set()
-                await model.agenerate(user("x"), **endless)
-
         task = asyncio.create_task(consume())
-        await started.wait()
-        await asyncio.sleep(0.05)
+        while endless.steps < 3:
+            await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(main())
-    start = time.monotonic()
-    with model._lock:  # free as soon as the engine has stopped
-        assert time.monotonic() - start < 1
+    with model._lock:  # free once the engine has stopped
+        assert endless.steps < 480
 
-    stream = model.generate_stream(user("x"), **endless)
+
+def test_closing_a_stream_stops_the_engine(model):
+    endless = Endless()
+    stream = model.generate_stream(user("x"), max_new_tokens=480, logits_processor=[endless])
     next(stream)
     stream.close()
-    for thread in threading.enumerate():
-        if thread.name == "local-engine":
-            thread.join(timeout=5)
-            assert not thread.is_alive()
+    with model._lock:
+        assert endless.steps < 480
+
+
+def test_waiting_in_line_can_be_cancelled(model):
+    async def main():
+        task = asyncio.create_task(model.agenerate(user("x")))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with model._lock:
+        asyncio.run(main())
+    assert model.generate(user("x"), max_new_tokens=2).token_usage.output_tokens == 2
 
 
 def test_a_program_may_end_in_the_middle_of_a_stream(folder):
