@@ -144,12 +144,14 @@ def _add_root(tar: tarfile.TarFile, scratch: Path) -> None:
 
 
 def _add_packages(tar: tarfile.TarFile) -> None:
+    added: set[str] = set()  # some list a file twice, which Docker does not take
     for found in _distributions(PACKAGES):
         for file in found.files or ():
             path = Path(str(found.locate_file(file)))
             heavy_tests = found.name in ("numpy", "pandas") and "tests" in file.parts
-            if ".." in file.parts or heavy_tests or not path.is_file():
+            if ".." in file.parts or heavy_tests or file.as_posix() in added or not path.is_file():
                 continue
+            added.add(file.as_posix())
             tar.add(path, arcname=f"{SITE}/{file.as_posix()}", filter=_as_root)
         for script in found.entry_points.select(group="console_scripts"):
             module, _, function = script.value.partition(":")
