@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 import inspect
@@ -16,6 +15,7 @@ from smolagents.agents.run import Run, active_run
 from smolagents.executors.base import PythonExecutor
 from smolagents.tools.async_bridge import host_loop, run_from_sync
 from smolagents.tools.interruption import current_interrupt
+from smolagents.tools.progress import current_progress
 from smolagents.types.errors import AgentInterruptedError
 from smolagents.types.messages import ChatMessage, agglomerate_stream_deltas
 
@@ -82,9 +82,11 @@ def _on_behalf(run: Run, function: Callable[..., T], *args: Any, **kwargs: Any) 
     """Call code that is not ours, letting it know the run it works for."""
     run_token = active_run.set(run)
     interrupt_token = current_interrupt.set(run.interrupted)
+    progress_token = current_progress.set(run.progressed)
     try:
         return function(*args, **kwargs)
     finally:
+        current_progress.reset(progress_token)
         current_interrupt.reset(interrupt_token)
         active_run.reset(run_token)
 
@@ -144,6 +146,8 @@ async def adrive(flow: Flow, run: Run) -> AsyncGenerator[Any, None]:
     Cancelling the task that iterates interrupts the run; the loop is let put its memory in order first.
     """
     reply: Any = None
+    import asyncio
+
     failure: BaseException | None = None
     observe = run.agent.reporter.observe
     try:
@@ -209,6 +213,8 @@ def _threads() -> ThreadPoolExecutor:
 
 async def in_thread(run: Run, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Call blocking code in a thread, in a copy of this context."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     context = contextvars.copy_context()
     context.run(host_loop.set, loop)
@@ -219,6 +225,8 @@ async def in_thread(run: Run, function: Callable[..., T], *args: Any, **kwargs: 
 
 async def _or_interrupt(run: Run, work: Awaitable[T]) -> T:
     """Await `work`, and cancel it when the run is interrupted."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
 
@@ -269,6 +277,8 @@ def _is_async(function: Any) -> bool:
 
 
 async def _acall_tools(request: CallTools, run: Run) -> AsyncGenerator[Any, None]:
+    import asyncio
+
     limit = asyncio.Semaphore(request.max_threads or 1_000)
     execute = run.agent._aexecute_for(run)
 

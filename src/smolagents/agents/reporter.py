@@ -11,6 +11,8 @@ from smolagents.agents.loop import StepStarted
 from smolagents.agents.run import ToolOutput
 from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep, TaskStep, ToolCall
 from smolagents.monitoring import YELLOW_HEX, AgentLogger, LogLevel
+from smolagents.monitoring.text import one_line
+from smolagents.tools.progress import ToolProgress
 from smolagents.types.messages import ChatMessage, ChatMessageStreamDelta
 
 if TYPE_CHECKING:
@@ -68,12 +70,14 @@ class _RunView:
         self._opening = tags[0] if tags else None
         self._live = contextlib.ExitStack()
         self._activity: Activity | None = None
+        self._running: dict[str, Activity] = {}
         self._reply = ""
         self._thought_shown = False
         self._messages_shown = 0
 
     def close(self) -> None:
         self._activity = None
+        self._running.clear()
         self._live.close()
 
     def show(self, event: Any) -> None:
@@ -82,6 +86,9 @@ class _RunView:
             self._reply += event.content or ""
             if self._activity is not None:
                 self._activity.write(event.content or event.reasoning_content or "")
+            return
+        if kind is ToolProgress:
+            self._progressed(event)
             return
         self.close()
         if kind is StepStarted:
@@ -139,7 +146,17 @@ class _RunView:
                 arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
             self.logger.log_code("Tool call", f"{call.name}({arguments})")
             label = f"Running {call.name}…"
-        self._live.enter_context(self.logger.status(label))
+        self._running[call.name] = self._live.enter_context(self.logger.status(label))
+
+    def _progressed(self, progress: ToolProgress) -> None:
+        """Beside what runs: the call of that tool, or the code that calls it. Tools run in threads of their own."""
+        running = self._running.copy()
+        activity = running.get(progress.tool)
+        value = one_line(str(progress.value), 200)
+        if activity is not None:
+            activity.update(detail=value)
+        elif "python_interpreter" in running:
+            running["python_interpreter"].update(detail=f"{progress.tool}: {value}")
 
     def _finish(self, step: ActionStep) -> None:
         self._sent(step)

@@ -10,6 +10,7 @@ from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from smolagents.memory import ActionStep, AgentMemory, MemoryStep, PlanningStep
+from smolagents.tools.progress import ToolProgress, current_progress
 from smolagents.types.jsonable import make_json_serializable
 from smolagents.types.usage import Timing, TokenUsage
 
@@ -156,6 +157,8 @@ class Run:
         self.view: Any = None
         """What shows this run on a screen, if anything does."""
         self.interrupted = threading.Event()
+        self._progress_beyond = current_progress.get()
+        """What the program that started the run is told of progress with, by `on_progress`."""
         self._listeners: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self.detach: Callable[[], None] = (lambda: None) if parent is None else parent.on_interrupt(self.interrupt)
@@ -170,6 +173,12 @@ class Run:
             self.executor.interrupt()
         for listener in listeners:
             listener()
+
+    def progressed(self, progress: ToolProgress) -> None:
+        """Show how far a tool is, from any thread."""
+        self.agent.reporter.observe(self, progress)
+        if self._progress_beyond is not None:
+            self._progress_beyond(progress)
 
     def on_interrupt(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call `listener` when the run is interrupted. Returns a function that takes it off again."""

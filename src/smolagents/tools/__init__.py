@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from smolagents.tools.collection import ToolCollection
     from smolagents.tools.decorator import tool
     from smolagents.tools.duckduckgo import DuckDuckGoSearchTool
-    from smolagents.tools.errors import ToolDefinitionError
+    from smolagents.tools.errors import ToolDefinitionError, ToolTimeoutError
     from smolagents.tools.fetching import FetchError
     from smolagents.tools.final_answer import FinalAnswerTool
     from smolagents.tools.google_search import GoogleSearchTool
     from smolagents.tools.gradio_demo import launch_gradio_demo
     from smolagents.tools.hub import load_tool
     from smolagents.tools.pipeline import PipelineTool
+    from smolagents.tools.progress import ToolProgress, on_progress, report_progress
     from smolagents.tools.sharing import get_tools_definition_code
     from smolagents.tools.speech_to_text import SpeechToTextTool
     from smolagents.tools.types import AUTHORIZED_TYPES
@@ -39,6 +40,8 @@ __all__ = [
     "Tool",
     "ToolCollection",
     "ToolDefinitionError",
+    "ToolProgress",
+    "ToolTimeoutError",
     "UserInputTool",
     "VisitWebpageTool",
     "WebSearchTool",
@@ -46,7 +49,9 @@ __all__ = [
     "get_tools_definition_code",
     "launch_gradio_demo",
     "load_tool",
+    "on_progress",
     "prepare_tool_arguments",
+    "report_progress",
     "tool",
     "validate_tool_arguments",
 ]
@@ -66,6 +71,8 @@ __getattr__, __dir__ = lazy_exports(
         "Tool": "smolagents.tools.base",
         "ToolCollection": "smolagents.tools.collection",
         "ToolDefinitionError": "smolagents.tools.errors",
+        "ToolProgress": "smolagents.tools.progress",
+        "ToolTimeoutError": "smolagents.tools.errors",
         "UserInputTool": "smolagents.tools.user_input",
         "VisitWebpageTool": "smolagents.tools.visit_webpage",
         "WebSearchTool": "smolagents.tools.web_search",
@@ -73,7 +80,9 @@ __getattr__, __dir__ = lazy_exports(
         "get_tools_definition_code": "smolagents.tools.sharing",
         "launch_gradio_demo": "smolagents.tools.gradio_demo",
         "load_tool": "smolagents.tools.hub",
+        "on_progress": "smolagents.tools.progress",
         "prepare_tool_arguments": "smolagents.tools.arguments",
+        "report_progress": "smolagents.tools.progress",
         "tool": "smolagents.tools.decorator",
         "validate_tool_arguments": "smolagents.tools.arguments",
     },

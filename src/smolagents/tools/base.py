@@ -8,16 +8,22 @@ import inspect
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from smolagents.tools.async_bridge import host_loop, run_from_sync
+from smolagents.tools.async_bridge import host_loop
 from smolagents.tools.conversion import Converter
 from smolagents.tools.definition import complete_class, validate_tool
 from smolagents.tools.elsewhere import FromElsewhere
 from smolagents.tools.prompts import code_prompt, tool_calling_prompt
+from smolagents.tools.running import is_asynchronous, run_async, run_sync
 from smolagents.tools.schema import parameters_schema
-from smolagents.tools.sharing import Shareable
+from smolagents.tools.sharing import CALL_OPTIONS, Shareable
 from smolagents.types.agent_types import handle_agent_input_types, handle_agent_output_types
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from smolagents.tools.limits import CallLimits
 
 __all__ = ["BaseTool", "Tool", "host_loop"]
 
@@ -40,10 +46,17 @@ def _validating(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def init_then_validate(self: Tool, *args: Any, **kwargs: Any) -> None:
         outermost = type(self).__init__ is init_then_validate
-        if outermost and (args or kwargs):
-            self._made_with = (args, kwargs)
+        options: dict[str, Any] = {}
+        if outermost:
+            if kwargs and not CALL_OPTIONS.isdisjoint(kwargs):
+                # Limits of calls are arguments of every tool, also of one whose `__init__` does not know them.
+                own = inspect.signature(init).parameters
+                options = {name: kwargs.pop(name) for name in CALL_OPTIONS if name in kwargs and name not in own}
+            if args or kwargs:
+                self._made_with = (args, kwargs)
         init(self, *args, **kwargs)
         if outermost:
+            self._limit_calls(options)
             self.validate_arguments()
 
     init_then_validate._validates = True  # type: ignore[attr-defined]
@@ -65,6 +78,12 @@ class Tool(Shareable, FromElsewhere, BaseTool):
 
     `inputs` and `output_type` may be left out: they are then read from the type hints of `forward` and the
     descriptions in its docstring. `validate_arguments` runs after every construction.
+
+    `forward` may also be a generator: what it yields is progress, what it returns is the result (the list of what it
+    yielded, if it returns nothing). Of an asynchronous generator, which cannot return a value, the last that it yields
+    is the result.
+
+    `timeout`, `retries` and `cache` are class attributes, and arguments of every tool's constructor.
     """
 
     name: str
@@ -80,6 +99,13 @@ class Tool(Shareable, FromElsewhere, BaseTool):
     """JSON schema of the output, when it is an object whose fields are known."""
     is_initialized: bool = False
     """True once `setup` ran."""
+    timeout: float | None = None
+    """Seconds that a call may take. An asynchronous tool is stopped then. A synchronous one, which runs in a thread,
+    is asked to stop (see `check_interrupt`) and left to itself: what it has begun may go on."""
+    retries: int = 0
+    """How often a call that failed is made again, with growing pauses. One that goes on in its thread is not."""
+    cache: bool | int = False
+    """For a tool that always gives the same result for the same arguments: how many results to keep; True for 128."""
     skip_forward_signature_validation: bool = False
     """True for a class whose `forward` does not name its inputs."""
 
@@ -89,6 +115,8 @@ class Tool(Shareable, FromElsewhere, BaseTool):
     _validated: ClassVar[type | None] = None
     _made_with: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     _prompts: dict[str, tuple[Any, str]] | None = None
+    _limits: CallLimits | None = None
+    _options_given: Mapping[str, Any] = {}
 
     @_validating
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -98,6 +126,7 @@ class Tool(Shareable, FromElsewhere, BaseTool):
         """Validate a tool that is a data class: its generated `__init__` calls this."""
         fields: Mapping[str, Any] = getattr(self, "__dataclass_fields__", {})
         self._made_with = ((), {name: getattr(self, name) for name, field in fields.items() if field.init})
+        self._limit_calls({})
         self.validate_arguments()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -144,10 +173,43 @@ class Tool(Shareable, FromElsewhere, BaseTool):
         with _setup_guard:
             _setup_locks.pop(id(self), None)
 
+    def limit(self, **options: Any) -> Self:
+        """Change `timeout`, `retries` or `cache` of this tool, which may come from elsewhere.
+
+            tool = Tool.from_space("user/app", "app", api_name="/predict").limit(timeout=60, retries=2)
+
+        Returns:
+            The tool itself.
+
+        Raises:
+            ToolDefinitionError: a value is none that fits.
+        """
+        unknown = options.keys() - CALL_OPTIONS
+        if unknown:
+            raise TypeError(f"limit() takes timeout, retries and cache, not {sorted(unknown)[0]!r}")
+        self._limit_calls({**self._options_given, **options})
+        return self
+
+    def _limit_calls(self, options: Mapping[str, Any]) -> None:
+        cls = type(self)
+        # An attribute that a tool sets on itself under one of these names is its own affair.
+        timeout = options.get("timeout", cls.timeout)
+        retries = options.get("retries", cls.retries)
+        cache = options.get("cache", cls.cache)
+        if options:
+            self._options_given = dict(options)
+            vars(self).update(options)
+        if timeout is None and not retries and not cache:
+            self._limits = None
+            return
+        from smolagents.tools.limits import CallLimits
+
+        self._limits = CallLimits(timeout, retries, cache)
+
     @property
     def is_async(self) -> bool:
         """True when `forward` is asynchronous."""
-        return inspect.iscoroutinefunction(self.forward)
+        return is_asynchronous(self.forward)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -168,10 +230,7 @@ class Tool(Shareable, FromElsewhere, BaseTool):
         if not self.is_initialized:
             self._set_up()
         args, kwargs = self._arguments(args, kwargs, sanitize_inputs_outputs)
-        if self.is_async:
-            output = run_from_sync(lambda: self.forward(*args, **kwargs), self.name)
-        else:
-            output = self.forward(*args, **kwargs)
+        output = run_sync(self, args, kwargs) if self._limits is None else self._limits.call(self, args, kwargs)
         return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
 
     async def acall(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:
@@ -185,7 +244,10 @@ class Tool(Shareable, FromElsewhere, BaseTool):
         if not self.is_initialized:
             await asyncio.to_thread(self._set_up)
         args, kwargs = self._arguments(args, kwargs, sanitize_inputs_outputs)
-        output = await self.forward(*args, **kwargs)
+        if self._limits is None:
+            output = await run_async(self, args, kwargs)
+        else:
+            output = await self._limits.acall(self, args, kwargs)
         return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
 
     def _arguments(

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 from smolagents.tools.base import Tool
 from smolagents.tools.definition import check_name
 from smolagents.tools.errors import ToolDefinitionError
+from smolagents.tools.running import is_asynchronous
 from smolagents.tools.schema import function_schema
 
 __all__ = ["FunctionTool", "tool"]
 
 
-def tool(tool_function: Callable[..., Any]) -> Tool:
+@overload
+def tool(tool_function: Callable[..., Any], **options: Any) -> Tool: ...
+@overload
+def tool(tool_function: None = None, **options: Any) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(tool_function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Make a function a tool.
 
     The function, which may be `async def`, needs a type hint for each argument and for what it returns, and a
@@ -31,18 +35,24 @@ def tool(tool_function: Callable[..., Any]) -> Tool:
                 unit: Degrees Celsius or Fahrenheit.
             \"\"\"
 
-    The tool is called as the function was.
+    The tool is called as the function was. A generator tells of progress by what it yields; see `Tool`.
+
+    Args:
+        tool_function: The function.
+        **options: `timeout`, `retries` and `cache` as for `Tool`: `@tool(timeout=10, retries=2)`.
 
     Raises:
         ToolDefinitionError: a hint or a description is missing; the message says what to write.
     """
+    if tool_function is None:
+        return lambda function: tool(function, **options)
     if isinstance(tool_function, Tool):
-        return tool_function
+        return tool_function.limit(**options) if options else tool_function
     if isinstance(tool_function, type) or not callable(tool_function):
         raise ToolDefinitionError(
             f"@tool takes a function, not {tool_function!r}. To make a tool of a class, derive it from smolagents.Tool."
         )
-    return FunctionTool(tool_function)
+    return FunctionTool(tool_function, **options)
 
 
 class FunctionTool(Tool):
@@ -50,10 +60,13 @@ class FunctionTool(Tool):
 
     Args:
         function: The function; see `tool` for what it must have.
+        **options: `timeout`, `retries` and `cache`.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         super().__init__()
+        if options:
+            raise TypeError(f"@tool takes timeout, retries and cache, not {sorted(options)[0]!r}")
         name = getattr(function, "__name__", None) or type(function).__name__
         if name == "<lambda>":
             raise ToolDefinitionError(
@@ -84,7 +97,7 @@ class FunctionTool(Tool):
         self._output_description = schema.returns
         self._converters = schema.converters
         self.forward = function  # type: ignore[method-assign]
-        self._function_is_async = inspect.iscoroutinefunction(function)
+        self._function_is_async = is_asynchronous(function)
         self.is_initialized = True
 
     @property
@@ -109,8 +122,12 @@ class FunctionTool(Tool):
         if found is self:
             return _find, (module, qualname)
         if found is self.forward:
-            return tool, (self.forward,)
+            return _tool_with, (self.forward, dict(self._options_given))
         return Tool.from_dict, (self.to_dict(),)
+
+
+def _tool_with(function: Callable[..., Any], options: dict[str, Any]) -> Tool:
+    return tool(function, **options)
 
 
 def _find(module: str, qualname: str) -> Any:

@@ -1,8 +1,8 @@
-"""What can be wrong with a tool's definition."""
+"""What can be wrong with a tool's definition, and with a call."""
 
 from __future__ import annotations
 
-__all__ = ["ToolDefinitionError"]
+__all__ = ["ToolDefinitionError", "ToolTimeoutError"]
 
 
 class ToolDefinitionError(TypeError, ValueError):
@@ -10,3 +10,10 @@ class ToolDefinitionError(TypeError, ValueError):
 
     It is a `TypeError` and a `ValueError`, since programs catch either.
     """
+
+
+class ToolTimeoutError(TimeoutError):
+    """A call took longer than the tool's `timeout`; the message says whether it was stopped."""
+
+    still_running: bool = False
+    """True where the call goes on in its thread, which cannot be stopped from outside."""

@@ -224,8 +224,7 @@ def _sent(value: Any, kind: str | None) -> Any:
     """A value as the client sends it: a file by its path or address."""
     if kind is None:
         return value.to_raw() if isinstance(value, AgentType) else value
-    from gradio_client import handle_file
-
+    handle_file: Any = require("gradio_client", extra="gradio", needed_for="Tool.from_space").handle_file
     if isinstance(value, (list, tuple)) and kind == "array":
         return [_sent(each, "image") for each in value]
     if isinstance(value, AgentType):

@@ -56,7 +56,7 @@ def function_schema(function: Callable[..., Any], *, name: str, with_inputs: boo
     output_type: str | None = None
     output_schema: dict[str, Any] | None = None
     if "return" in hints:
-        schema = schema_of_hint(hints["return"])
+        schema = schema_of_hint(_result_hint(function, hints["return"]))
         output_type = _single_type(schema)
         if output_type == "object" and "properties" in schema:
             output_schema = schema
@@ -66,6 +66,16 @@ def function_schema(function: Callable[..., Any], *, name: str, with_inputs: boo
         if converter is not None:
             converters[parameter.name] = converter
     return FunctionSchema(docstring.description, inputs, output_type, output_schema, docstring.returns, converters)
+
+
+def _result_hint(function: Callable[..., Any], hint: Any) -> Any:
+    """The hint of a function's result: of a generator, what it returns in the end."""
+    args = typing.get_args(hint)
+    if inspect.isasyncgenfunction(function):
+        return args[0] if args else Any
+    if inspect.isgeneratorfunction(function) and len(args) == 3 and args[2] not in (None, type(None)):
+        return args[2]
+    return hint
 
 
 def parameters_schema(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

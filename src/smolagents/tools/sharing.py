@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from smolagents.tools.errors import ToolDefinitionError
 
+CALL_OPTIONS = frozenset({"timeout", "retries", "cache"})
+"""Arguments that every tool's constructor takes, whatever its signature."""
+
 if TYPE_CHECKING:
     from smolagents.tools.base import Tool
     from smolagents.tools.source import SelfContained
@@ -51,6 +54,8 @@ class Shareable:
             "requirements": _requirements(source.packages),
         }
         init = constructor_arguments(tool)
+        if _is_class_tool(tool):
+            init.update(tool._options_given)
         if init:
             data["init"] = init
         return data
@@ -86,7 +91,8 @@ class Shareable:
                 raise ToolDefinitionError(f"Tool '{found.name}' is a function and takes no constructor arguments.")
             return cast("Tool", found)
         try:
-            inspect.signature(found).bind(**kwargs)
+            own = inspect.signature(found)
+            own.bind(**{name: kwargs[name] for name in kwargs if name in own.parameters or name not in CALL_OPTIONS})
         except TypeError as error:
             raise ToolDefinitionError(
                 f"{found.__name__} cannot be made: {error}. Give its arguments by name, "
@@ -138,10 +144,11 @@ def tool_source(tool: Tool) -> SelfContained:
     imports = "" if decorated and _IMPORTED_TOOL.search(head) else "from smolagents.tools import tool\n"
     future = _FUTURE.match(head)
     lead = future.group(0) if future else ""
-    return SelfContained(f"{lead}{imports}{head[len(lead) :]}@tool\n{body}", source.packages | {"smolagents"})
+    decorator = f"@tool{_call(tool._options_given)}" if tool._options_given else "@tool"
+    return SelfContained(f"{lead}{imports}{head[len(lead) :]}{decorator}\n{body}", source.packages | {"smolagents"})
 
 
-_DECORATOR = re.compile(r"^@(?:\w+\.)*tool(?:\(\s*\))?[ \t]*\n", re.MULTILINE)
+_DECORATOR = re.compile(r"^@(?:\w+\.)*tool(?:\((?:[^()]|\([^()]*\))*\))?[ \t]*\n", re.MULTILINE)
 _IMPORTED_TOOL = re.compile(r"^from smolagents(?:\.\w+)* import (?:\w+, )*tool\b", re.MULTILINE)
 _FUTURE = re.compile(r"\A(?:from __future__ import .*\n\s*)+")
 
@@ -267,6 +274,10 @@ def _last_tool(module: types.ModuleType) -> Any:
 
 
 _PORTABLE_BASE = '''\
+import functools
+import inspect
+
+
 class Tool:
     """A tool where smolagents is not installed."""
 
@@ -280,11 +291,33 @@ class Tool:
         if not getattr(self, "is_initialized", False):
             self.setup()
             self.is_initialized = True
-        return self.forward(*args, **kwargs)
+        output = self.forward(*args, **kwargs)
+        return _finished(output) if inspect.isgeneratorfunction(self.forward) else output
 
 
-def tool(function):
-    return function
+def tool(function=None, **options):
+    if function is None:
+        return tool
+    if not inspect.isgeneratorfunction(function):
+        return function
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        return _finished(function(*args, **kwargs))
+
+    return run
+
+
+def _finished(output):
+    """What a generator returns, or the list of what it yields."""
+    if not inspect.isgenerator(output):
+        return output
+    yielded = []
+    while True:
+        try:
+            yielded.append(next(output))
+        except StopIteration as stop:
+            return yielded if stop.value is None else stop.value
 
 
 def _define(name, code, symbol, arguments):
