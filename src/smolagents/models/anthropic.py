@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from smolagents._imports import require
 from smolagents.models.base import Messages
 from smolagents.models.blocks import Block, calls_as_parts, json_schema_of, system_and_turns
 from smolagents.models.bridge import PerLoop
+from smolagents.models.endpoints import connection_failure, is_on_this_machine, without_credentials
 from smolagents.models.wire import Reader, WireModel
 from smolagents.types.errors import AgentGenerationError
 from smolagents.types.messages import (
@@ -104,9 +104,9 @@ class AnthropicModel(WireModel):
         signs_in = any(getattr(client, name, None) for name in ("api_key", "auth_token", "credentials"))
         if not signs_in and "default_headers" not in arguments and "http_client" not in arguments:
             base = arguments.get("base_url") or os.environ.get("ANTHROPIC_BASE_URL")
-            if not _is_on_this_machine(base):
+            if not is_on_this_machine(base):
                 raise ValueError(
-                    f"{type(self).__name__} has no API key{f' for {base}' if base else ''}: "
+                    f"{type(self).__name__} has no API key{f' for {without_credentials(base)}' if base else ''}: "
                     "set the environment variable ANTHROPIC_API_KEY, or give api_key=…"
                 )
             self._api_key = "none"
@@ -271,13 +271,9 @@ class AnthropicModel(WireModel):
         if not isinstance(error, anthropic.AnthropicError):
             return None
         url = str(getattr(self.client, "base_url", None) or self.api_base or "the server").rstrip("/")
-        if isinstance(error, anthropic.APITimeoutError):
-            return f"{url} did not answer in time; give client_kwargs={{'timeout': <seconds>}} to wait longer"
-        if isinstance(error, anthropic.APIConnectionError):
-            return (
-                f"{url} cannot be reached ({error.__cause__ or error}); "
-                "check api_base, and that the network lets you through"
-            )
+        unanswered = connection_failure(error, anthropic, url)
+        if unanswered is not None:
+            return unanswered
         status = getattr(error, "status_code", None)
         said, kind = _said(error)
         remedy = {
@@ -290,10 +286,6 @@ class AnthropicModel(WireModel):
         }.get(status or 0)
         if kind == "overloaded_error":
             remedy = "the API is overloaded; try again later, or with another model"
-        elif "prompt is too long" in said or "context limit" in said:
-            remedy = (
-                "the conversation is longer than the model can read; shorten it, or give it a model that reads more"
-            )
         elif "credit balance" in said:
             remedy = "add credit to the account at https://platform.claude.com"
         status_text = f" with status {status}" if status and status >= 400 else ""
@@ -495,8 +487,3 @@ def _said(error: Exception) -> tuple[str, str]:
     if isinstance(inner, dict) and inner.get("message"):
         return str(inner["message"]), str(inner.get("type") or "")
     return str(getattr(error, "message", None) or error), ""
-
-
-def _is_on_this_machine(url: Any) -> bool:
-    host = urlsplit(str(url)).hostname if url else None
-    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from smolagents.models.base import Model
+from smolagents.models.endpoints import without_credentials
 from smolagents.models.facts import ModelFacts, checked_facts, facts_about, fitted
 from smolagents.models.failures import is_transient_error
 from smolagents.models.lessons import lesson_of
@@ -107,5 +108,6 @@ class ApiModel(Model):
             changes, words = lesson
             self._learned_facts.update(changes)
             self._known_facts = None
-        logger.warning("%s: %s, as the provider refused it (%s)", self.model_id, words, error)
+        told = without_credentials(" ".join(str(error).split()))
+        logger.warning("%s: %s, as the provider refused it (%s)", self.model_id, words, told)
         return True

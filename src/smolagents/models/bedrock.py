@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from smolagents._imports import require
 from smolagents.models.base import Messages
 from smolagents.models.blocks import Block, calls_as_parts, json_schema_of, system_and_turns
+from smolagents.models.failures import is_too_long
 from smolagents.models.wire import Reader, WireModel
 from smolagents.types.messages import (
     ChatMessage,
@@ -209,8 +210,8 @@ class AmazonBedrockModel(WireModel):
             remedy = next((remedy for part, remedy in _CODES if part in code.lower()), None)
             if "on-demand throughput" in said:
                 remedy = f"name an inference profile instead, such as us.{self.model_id}"
-            elif "too long" in said or "context" in said:
-                remedy = "the conversation is longer than the model can read; shorten it"
+            elif is_too_long(error):
+                remedy = None
             status_text = f" with status {status}" if isinstance(status, int) and status >= 400 else ""
             return f"{where} answered{status_text}: {code}: {said}" + (f"; {remedy}" if remedy else "")
         if isinstance(error, errors.BotoCoreError):

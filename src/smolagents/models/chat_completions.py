@@ -58,8 +58,13 @@ def message_of_completion(response: Any) -> ChatMessage:
     """
     choices = getattr(response, "choices", None)
     if not choices:
-        reason = getattr(response, "error", None) or "it has no choices"
-        raise _failure(f"the server's answer holds no message: {reason}", reason)
+        reason = getattr(response, "error", None)
+        if reason:
+            raise _failure(f"the server's answer holds no message: {reason}", reason)
+        raise AgentGenerationError(
+            f"the server's answer holds no message: it has no choices, but is {str(response)!r:.200}; check that its "
+            "address is right to the end (it often ends in /v1), and that it speaks OpenAI's API"
+        )
     choice = choices[0]
     message = choice.message
     return ChatMessage(

@@ -7,7 +7,15 @@ from typing import Any
 
 from smolagents.types.errors import AgentGenerationError
 
-__all__ = ["KINDS", "TRANSIENT", "failure_kind", "is_rate_limit_error", "is_transient_error", "status_of"]
+__all__ = [
+    "KINDS",
+    "TRANSIENT",
+    "failure_kind",
+    "is_rate_limit_error",
+    "is_too_long",
+    "is_transient_error",
+    "status_of",
+]
 
 _BY_STATUS = {
     400: "bad_request",
@@ -59,6 +67,19 @@ _QUOTA_WORDS = (
     "exceeded your current quota",
     "insufficient balance",
     "credit balance is too low",
+)
+
+_TOO_LONG_WORDS = (
+    "context_length_exceeded",
+    "maximum context length",
+    "exceeds the available context size",
+    "exceed_context_size",
+    "context window",
+    "contextwindowexceeded",
+    "context limit",
+    "prompt is too long",
+    "input is too long",
+    "too many input tokens",
 )
 
 
@@ -115,6 +136,11 @@ def is_rate_limit_error(exception: BaseException) -> bool:
         return True
     message = str(exception).lower()
     return "429" in message or any(words in message for words in _RATE_LIMIT_WORDS)
+
+
+def is_too_long(error: BaseException) -> bool:
+    """Whether a server refused the call because the conversation is longer than the model can read."""
+    return status_of(error) in (400, 413, 422, 500) and _says(error, _TOO_LONG_WORDS)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
+from smolagents.models.bridge import PerLoop
 from smolagents.models.chat_completions import ChatCompletionsModel
 
 __all__ = ["InferenceClientModel"]
@@ -52,6 +54,7 @@ class InferenceClientModel(ChatCompletionsModel):
         self.base_url = base_url
         self._token = token if token is not None else api_key
         self._own_client = kwargs.get("client") is None
+        self._async_clients: PerLoop[Any] = PerLoop(self._create_async_client, lambda client: client.close())
         super().__init__(model_id, custom_role_conversions=custom_role_conversions, **kwargs)
 
     def create_client(self) -> Any:
@@ -59,6 +62,11 @@ class InferenceClientModel(ChatCompletionsModel):
         from huggingface_hub import InferenceClient
 
         return InferenceClient(**self._client_arguments())
+
+    def _create_async_client(self) -> Any:
+        from huggingface_hub import AsyncInferenceClient
+
+        return AsyncInferenceClient(**self._client_arguments())
 
     def _client_arguments(self) -> dict[str, Any]:
         arguments = {
@@ -117,20 +125,16 @@ class InferenceClientModel(ChatCompletionsModel):
             raise
 
     async def _acreate(self, parameters: dict[str, Any]) -> Any:
-        from huggingface_hub import AsyncInferenceClient
-
         self._check_token()
         arguments = self._call_arguments(parameters)
-        client: Any = AsyncInferenceClient(**self._client_arguments())
+        if not arguments.get("stream"):
+            return await (await self._async_clients.get()).chat_completion(**arguments)
+        client = self._create_async_client()
         try:
-            answer = await client.chat_completion(**arguments)
+            return _AsyncStream(await client.chat_completion(**arguments), client)
         except BaseException:
             await client.close()
             raise
-        if arguments.get("stream"):
-            return _AsyncStream(answer, client)
-        await client.close()
-        return answer
 
     def _can_await(self) -> bool:
         return self._own_client
@@ -150,7 +154,8 @@ class InferenceClientModel(ChatCompletionsModel):
                 404: f"check model_id ({self.model_id!r}) and provider ({self.provider or 'auto'})",
                 429: "too many calls; requests_per_minute=… spaces calls out",
             }.get(status or 0)
-            return f"{where} answered with status {status}: {error}" + (f"; {remedy}" if remedy else "")
+            said = _said(error)
+            return f"{where} answered with status {status}: {said}" + (f"; {remedy}" if remedy else "")
         if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore2"):
             return f"{where} cannot be reached ({error}); check base_url and the network"
         return None
@@ -180,6 +185,16 @@ _PARAMETERS = frozenset(
         "extra_body",
     ]
 )
+
+
+def _said(error: Exception) -> str:
+    """The server's own words, without the advice of the client where there are some."""
+    said = str(getattr(error, "server_message", None) or error)
+    try:
+        told = ast.literal_eval(said) if said.startswith("{") else said  # a dictionary is told as Python writes it
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return said
+    return str(told["message"]) if isinstance(told, dict) and told.get("message") else said
 
 
 class _Stream:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from smolagents._imports import require
 from smolagents.models.chat_completions import ChatCompletionsModel, ChunkReader
+from smolagents.models.endpoints import is_on_this_machine, without_credentials
 from smolagents.models.wire import Reader
 from smolagents.types.errors import AgentGenerationError, MissingExtraError
 from smolagents.types.messages import ChatMessage, ChatMessageStreamDelta
@@ -73,7 +73,7 @@ class LiteLLMModel(ChatCompletionsModel):
         arguments = {**parameters, "messages": [_with_thinking(message) for message in parameters["messages"]]}
         arguments.setdefault("max_retries", 0)  # calls are repeated here, and not twice over
         key = self._api_key
-        if key is None and _is_on_this_machine(self.api_base) and str(self.model_id).startswith("openai/"):
+        if key is None and is_on_this_machine(self.api_base) and str(self.model_id).startswith("openai/"):
             key = os.environ.get("OPENAI_API_KEY") or "none"
         for name, value in (("api_base", self.api_base), ("api_key", key)):
             if value is not None:
@@ -119,8 +119,10 @@ class LiteLLMModel(ChatCompletionsModel):
                 raise MissingExtraError("mcp", "litellm", f"{type(self).__name__} with tools") from None
             if _was_not_reached(error):
                 failure = AgentGenerationError(
-                    f"{self._where()} cannot be reached ({error}); check api_base, that the server runs, and that the "
-                    "network lets you through"
+                    without_credentials(
+                        f"{self._where()} cannot be reached ({error}); check api_base, that the server runs, and that "
+                        "the network lets you through"
+                    )
                 )
                 failure.kind = "unreachable"
                 raise failure from error
@@ -147,11 +149,8 @@ class LiteLLMModel(ChatCompletionsModel):
             408: "give timeout=<seconds> to wait longer",
             429: "too many calls, or no credit; requests_per_minute=… spaces calls out",
         }.get(status or 0)
-        name = type(error).__name__
         said = str(getattr(error, "message", None) or error)
-        if name == "ContextWindowExceededError":
-            remedy = "the conversation is longer than the model can read; shorten it"
-        elif "LLM Provider NOT provided" in said:
+        if "LLM Provider NOT provided" in said:
             remedy = f"write model_id as <provider>/<model>, such as 'openai/{self.model_id}'"
         status_text = f" with status {status}" if status else ""
         return f"{self._where()} answered{status_text}: {said}" + (f"; {remedy}" if remedy else "")
@@ -335,8 +334,3 @@ def _was_not_reached(error: BaseException) -> bool:
             return True
         link = link.__cause__ or link.__context__
     return False
-
-
-def _is_on_this_machine(url: Any) -> bool:
-    host = urlsplit(str(url)).hostname if url else None
-    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))

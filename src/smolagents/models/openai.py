@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from smolagents._imports import require
 from smolagents.models import responses
 from smolagents.models.base import Messages
 from smolagents.models.bridge import PerLoop
 from smolagents.models.chat_completions import ChatCompletionsModel
+from smolagents.models.endpoints import connection_failure, is_on_this_machine, without_credentials
 from smolagents.models.wire import Reader
 from smolagents.types.messages import ChatMessage
 
@@ -94,9 +94,9 @@ class OpenAIModel(ChatCompletionsModel):
         }
         if arguments["api_key"] is None and not os.environ.get("OPENAI_API_KEY"):
             base = arguments["base_url"] or os.environ.get("OPENAI_BASE_URL")
-            if not _is_on_this_machine(base):
+            if not is_on_this_machine(base):
                 raise ValueError(
-                    f"{type(self).__name__} has no API key{f' for {base}' if base else ''}: "
+                    f"{type(self).__name__} has no API key{f' for {without_credentials(base)}' if base else ''}: "
                     "set the environment variable OPENAI_API_KEY, or give api_key=…"
                 )
             arguments["api_key"] = "none"
@@ -165,13 +165,9 @@ class OpenAIModel(ChatCompletionsModel):
         if not isinstance(error, openai.OpenAIError):
             return None
         url = str(getattr(self.client, "base_url", None) or self.api_base or "the server").rstrip("/")
-        if isinstance(error, openai.APITimeoutError):
-            return f"{url} did not answer in time; give client_kwargs={{'timeout': <seconds>}} to wait longer"
-        if isinstance(error, openai.APIConnectionError):
-            return (
-                f"{url} cannot be reached ({error.__cause__ or error}); "
-                "check api_base, and that the server runs and the network lets you through"
-            )
+        unanswered = connection_failure(error, openai, url)
+        if unanswered is not None:
+            return unanswered
         status = getattr(error, "status_code", None)
         said = getattr(error, "message", None) or str(error)
         said = said.removeprefix(f"Error code: {status} - ")
@@ -186,8 +182,3 @@ class OpenAIModel(ChatCompletionsModel):
 
 
 OpenAIServerModel = OpenAIModel
-
-
-def _is_on_this_machine(url: Any) -> bool:
-    host = urlsplit(str(url)).hostname if url else None
-    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from smolagents.models.endpoints import without_credentials
 from smolagents.models.failures import is_rate_limit_error
 
 __all__ = ["RateLimiter", "Retrying", "is_rate_limit_error"]
@@ -153,10 +154,11 @@ class Retrying:
 
     def _wait_after(self, error: Exception, attempt: int, fn: Any) -> float | None:
         """Seconds to wait before the next call; None when there is to be none."""
-        name = getattr(fn, "__qualname__", type(fn).__name__)
+        model_id = getattr(getattr(fn, "__self__", None), "model_id", None)
+        name = model_id or getattr(fn, "__qualname__", type(fn).__name__)
         if self.after_logger is not None:
             logger, level = self.after_logger
-            logger.log(level, "call %d of %s failed: %s", attempt, name, error)
+            logger.log(level, "call %d of %s failed: %s", attempt, name, without_credentials(str(error)))
         if attempt >= self.max_attempts or (self.retry_predicate is not None and not self.retry_predicate(error)):
             return None
         seconds = self.wait_seconds * self.exponential_base ** (attempt - 1)
@@ -165,7 +167,8 @@ class Retrying:
         seconds = max(seconds, _retry_after(error))
         if self.before_sleep_logger is not None:
             logger, level = self.before_sleep_logger
-            logger.log(level, "%s failed (%s); trying again in %.1f s", name, error, seconds)
+            told = without_credentials(" ".join(str(error).split()))
+            logger.log(level, "%s failed (%s); trying again in %.1f s", name, told, seconds)
         return seconds
 
 

@@ -6,6 +6,8 @@ import inspect
 import re
 from typing import Any
 
+from smolagents.models.endpoints import without_credentials
+
 __all__ = ["constructor_arguments", "without_secrets"]
 
 _SECRET = re.compile(
@@ -13,8 +15,6 @@ _SECRET = re.compile(
     r"|credential|authorization|cookie|bearer|^key$|(^|[-_])(auth|token|sig|signature)$|(^|[-_])headers?$)",
     re.IGNORECASE,
 )
-_USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
-_KEY_IN_QUERY = re.compile(r"([?&][^=&#\s]*(?:key|token|secret|sig|signature)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
 _KEY_BY_LOOK = re.compile(
     r"\A(Bearer|Basic) \S|\A(sk-|sk_|hf_|gsk_|xai-|r8_|gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA|ASIA|AIza)[\w-]{12,}\Z"
 )
@@ -60,10 +60,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         if _KEY_BY_LOOK.match(value):
             return _OMIT
-        return _KEY_IN_QUERY.sub(r"\1", _USER_IN_URL.sub("", str(value)))
+        return without_credentials(str(value))
     if isinstance(value, dict):
-        items = {str(key): _plain(item) for key, item in value.items() if not _SECRET.search(str(key))}
+        items = {
+            str(key): _without_codes(_plain(item)) if str(key).endswith("query") else _plain(item)
+            for key, item in value.items()
+            if not _SECRET.search(str(key))
+        }
         return {key: item for key, item in items.items() if item is not _OMIT}
     if isinstance(value, (list, tuple)):
         return [item for item in map(_plain, value) if item is not _OMIT]
     return _OMIT
+
+
+def _without_codes(query: Any) -> Any:
+    """The parameters of a URL without `code`, under which Azure's functions take their keys."""
+    return {name: value for name, value in query.items() if name != "code"} if isinstance(query, dict) else query

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from smolagents.models.api import ApiModel
 from smolagents.models.base import Messages
 from smolagents.models.bridge import in_thread
-from smolagents.models.failures import failure_kind, status_of
+from smolagents.models.endpoints import without_credentials
+from smolagents.models.failures import failure_kind, is_too_long, status_of
 from smolagents.models.finish_reasons import normalized_finish_reason
 from smolagents.models.prices import add_cost
 from smolagents.models.reasoning import separate_reasoning
@@ -37,6 +38,9 @@ _REMEDIES = {
     "connection": "the answer broke off; check the network, and the server's log if it is yours",
     "unreachable": "check the address, that the server runs, and that the network lets you through",
 }
+
+_HASTE = "too many calls, or no credit; requests_per_minute=… spaces calls out"
+"""Remedy of status 429 where it is not told which of the two it is."""
 
 
 class WireModel(ApiModel):
@@ -238,13 +242,16 @@ class WireModel(ApiModel):
             response, sent = self._called(parameters)
             try:
                 refiner = self._refiner(_stops_to_cut_at(stops, parameters, sent))
-                read, refine = self._reader(), refiner.feed
+                read, refine, heard = self._reader(), refiner.feed, False
                 for chunk in response:
+                    heard = True
                     delta = read(chunk)
                     if delta is not None:
                         delta = refine(delta)
                         if delta is not None:
                             yield delta
+                if not heard:
+                    raise _nothing_came(response)
                 yield from self._last(refiner)
             finally:
                 close = getattr(response, "close", None)
@@ -291,13 +298,16 @@ class WireModel(ApiModel):
             response, sent = await self._acalled(parameters)
             try:
                 refiner = self._refiner(_stops_to_cut_at(stops, parameters, sent))
-                read, refine = self._reader(), refiner.feed
+                read, refine, heard = self._reader(), refiner.feed, False
                 async for chunk in response:
+                    heard = True
                     delta = read(chunk)
                     if delta is not None:
                         delta = refine(delta)
                         if delta is not None:
                             yield delta
+                if not heard:
+                    raise _nothing_came(response)
                 for delta in self._last(refiner):
                     yield delta
             finally:
@@ -360,7 +370,13 @@ class WireModel(ApiModel):
                 if kind not in _REMEDIES:
                     raise
                 meaning = f"{self.model_id}: {type(error).__name__}: {error}; {_REMEDIES[kind]}"
-            failure = AgentGenerationError(" ".join(meaning.split()))
+            if kind == "quota":
+                meaning = meaning.replace(
+                    _HASTE, "the account has no credit left, or is at its limit; see its billing"
+                )
+            elif is_too_long(error):
+                meaning += "; the conversation is longer than the model can read: shorten it, or take another model"
+            failure = AgentGenerationError(without_credentials(" ".join(meaning.split())))
             failure.kind, failure.status = kind, status_of(error)
             raise failure from error
 
@@ -370,6 +386,19 @@ def _stops_to_cut_at(asked: list[str] | None, parameters: dict[str, Any], sent: 
     wanted = [*_texts(asked), *_texts(parameters.get("stop"))]
     taken = _texts(sent.get("stop"))
     return [stop for stop in wanted if stop not in taken]
+
+
+def _nothing_came(response: Any) -> AgentGenerationError:
+    """A stream that ended before it began is no empty reply: the server broke off, or answered something else."""
+    headers = getattr(getattr(response, "response", None), "headers", None) or {}
+    media_type = str(headers.get("content-type") or "").partition(";")[0]
+    if media_type and not media_type.endswith("stream"):
+        return AgentGenerationError(
+            f"the server answered with {media_type} in place of a stream; check its address, and that it can stream"
+        )
+    failure = AgentGenerationError("the server ended the stream before its first piece")
+    failure.kind = "connection"
+    return failure
 
 
 def _texts(stops: Any) -> list[str]:

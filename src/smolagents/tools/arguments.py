@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,13 @@ def _by_name(tool: Tool, given: Any) -> Mapping[str, Any]:
             raise ValueError(
                 f"Tool '{tool.name}' was given {_shown(given)} in place of its arguments by name. {_takes(tool)}"
             )
-        arguments = {next(iter(inputs)): given}
+        name = next(iter(inputs))
+        if isinstance(given, str) and re.match(rf'\s*\{{\s*"{re.escape(name)}"\s*:', given):
+            raise ValueError(
+                f"Tool '{tool.name}' was given arguments that are no JSON, perhaps for being cut off: {_shown(given)}. "
+                f"{_takes(tool)}"
+            )
+        arguments = {name: given}
     unknown = [name for name in arguments if name not in inputs]
     if unknown:
         names = ", ".join(f"'{name}'" for name in unknown)
