@@ -41,7 +41,8 @@ def prepare_tool_arguments(tool: Tool, arguments: Any) -> dict[str, Any]:
     """Check arguments as `validate_tool_arguments` does, after turning those that lose nothing by it.
 
     Models write numbers, booleans, lists and objects as strings at times: "5" becomes 5 for an integer, "true"
-    becomes True for a boolean, a string that holds a JSON list or object becomes that, 5.0 becomes 5. A null for
+    becomes True for a boolean, a string that holds a JSON list or object becomes that, 5.0 becomes 5; so inside lists
+    and objects too. A null for
     an argument that is optional only because it has a default is left out, so the default holds.
 
     Returns:
@@ -77,10 +78,50 @@ def _fitting(value: Any, spec: Mapping[str, Any], where: str) -> Any:
     problem = _mismatch(value, spec, where)
     if problem is None:
         return value
-    for turned in _lossless(value, _kinds(spec)):
-        if _mismatch(turned, spec, where) is None:
-            return turned
+    for turned in (value, *_lossless(value, _kinds(spec))):
+        candidate = _fitting_inside(turned, spec)
+        found = _mismatch(candidate, spec, where)
+        if found is None:
+            return candidate
+        if turned is not value and type_of_value(turned) in _kinds(spec):
+            problem = found  # the text was JSON of the right type: what is wrong is inside
     raise problem
+
+
+def _fitting_inside(value: Any, spec: Mapping[str, Any]) -> Any:
+    """A list or an object with what is in it turned where that loses nothing, and left alone elsewhere."""
+    branches = spec.get("anyOf")
+    if branches:
+        for branch in branches:
+            candidate = _fitting_or_same(value, branch)
+            if _mismatch(candidate, branch, "") is None:
+                return candidate
+        return value
+    if type(value) is list:
+        heads: Sequence[Mapping[str, Any]] = spec.get("prefixItems") or ()
+        rest = spec.get("items")
+        specs = [*heads, *[rest] * (len(value) - len(heads))]
+        return [
+            _fitting_or_same(item, each) if isinstance(each, Mapping) else item
+            for item, each in zip(value, specs, strict=False)
+        ] + value[len(specs) :]
+    if type(value) is dict:
+        properties: Mapping[str, Any] = spec.get("properties") or {}
+        others = spec.get("additionalProperties")
+        return {
+            name: _fitting_or_same(item, properties.get(name, others))
+            if isinstance(properties.get(name, others), Mapping)
+            else item
+            for name, item in value.items()
+        }
+    return value
+
+
+def _fitting_or_same(value: Any, spec: Mapping[str, Any]) -> Any:
+    try:
+        return _fitting(value, spec, "")
+    except (TypeError, ValueError):
+        return value
 
 
 def _by_name(tool: Tool, given: Any) -> Mapping[str, Any]:

@@ -42,8 +42,13 @@ def converter_of_hint(hint: Any, _within: tuple[Any, ...] = ()) -> Converter | N
         return converter_of_hint(args[0], _within)
     if origin in (typing.Union, types.UnionType):
         members = [each for each in args if each is not type(None)]
-        # Of several members the one that is meant is not known, so only "this or None" is turned.
-        return _skipping_none(converter_of_hint(members[0], _within)) if len(members) == 1 else None
+        if len(members) == 1:
+            return _skipping_none(converter_of_hint(members[0], _within))
+        if any(
+            each is dict or typing.get_origin(each) is dict or typing_extensions.is_typeddict(each) for each in members
+        ):
+            return None  # what the object stands for cannot be told
+        return _first_that_fits([each for each in members if _is_made_of_fields(each)], _within)
     if origin in _FROM_LIST:
         if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
             return _fixed_tuple([converter_of_hint(each, _within) for each in args])
@@ -55,6 +60,34 @@ def converter_of_hint(hint: Any, _within: tuple[Any, ...] = ()) -> Converter | N
         value = converter_of_hint(args[1], _within)
         return None if value is None else _mapping(value)
     return None
+
+
+def _is_made_of_fields(hint: Any) -> bool:
+    pydantic = sys.modules.get("pydantic")
+    return isinstance(hint, type) and (
+        dataclasses.is_dataclass(hint) or (pydantic is not None and issubclass(hint, pydantic.BaseModel))
+    )
+
+
+def _first_that_fits(classes: list[Any], within: tuple[Any, ...]) -> Converter | None:
+    """Of several members of a union the one that is meant is known only for objects: the first whose fields fit."""
+    converters = [converter for each in classes if (converter := converter_of_hint(each, within)) is not None]
+    if not converters:
+        return None
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        failure: Exception | None = None
+        for converter in converters:
+            try:
+                return converter(value)
+            except (TypeError, ValueError) as error:
+                failure = failure or error
+        assert failure is not None
+        raise failure
+
+    return convert
 
 
 def _of_class(cls: type, within: tuple[Any, ...]) -> Converter | None:

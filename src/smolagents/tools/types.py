@@ -231,7 +231,8 @@ def _of_class(cls: type, within: tuple[Any, ...]) -> Schema:
         return _of_values([member.value for member in cls])
     if typing_extensions.is_typeddict(cls):
         hints = typing_extensions.get_type_hints(cls, include_extras=True)
-        required = [name for name in hints if name in cls.__required_keys__]  # type: ignore[attr-defined]
+        keys: frozenset[str] = cls.__required_keys__  # type: ignore[attr-defined]
+        required = [name for name, each in hints.items() if _is_required(each, name in keys)]
         return _of_fields(hints, required, within)
     if dataclasses.is_dataclass(cls):
         hints = typing_extensions.get_type_hints(cls, include_extras=True)
@@ -254,6 +255,12 @@ def _of_class(cls: type, within: tuple[Any, ...]) -> Schema:
     if cls in _ARRAYS:
         return {"type": "array"}
     return {"type": "object"} if cls in _OBJECTS else {"type": "any"}
+
+
+def _is_required(hint: Any, otherwise: bool) -> bool:
+    """Whether a key must be given. The class does not know it of hints that were written as strings."""
+    name = getattr(typing.get_origin(hint), "__name__", None) or getattr(typing.get_origin(hint), "_name", None)
+    return {"Required": True, "NotRequired": False}.get(str(name), otherwise)
 
 
 def _of_fields(hints: dict[str, Any], required: list[str], within: tuple[Any, ...]) -> Schema:
