@@ -111,20 +111,14 @@ def idle(kind, target):
 
 
 def memory():
-    """Private megabytes of an idle agent: forked from a process with everything imported, and started on its own."""
+    """Private megabytes of an idle agent."""
     with opened("sqlite") as (_, url, _):
-        process = FORKSERVER.Process(target=worker.serve, args=(url, 1), daemon=True)
-        process.start()
-        time.sleep(3)
-        forked = worker.private_megabytes(process.pid)
-        process.kill()
-        process.join()
         command = [sys.executable, str(ROOT / "benchmarks" / "mailboxes_worker.py"), "serve", url, "1"]
         with subprocess.Popen(command) as alone:
-            time.sleep(5)
-            fresh = worker.private_megabytes(alone.pid)
+            settle([alone.pid])
+            megabytes = worker.private_megabytes(alone.pid)
             alone.kill()
-    return forked, fresh
+    return megabytes
 
 
 def main() -> None:
@@ -151,9 +145,8 @@ def main() -> None:
             serving, server = idle(kind, worker.serve)
             print(f"{kind:8} {waiting:9.2f} {serving:15.2f} {server:7.2f}", flush=True)
     if "sqlite" in options.only:
-        forked, fresh = memory()
-        print("\nPrivate memory of an idle agent with SQLite, before a model is loaded (target: at most 15 MB)")
-        print(f"forked from a process with the library {forked:.1f} MB; started on its own {fresh:.1f} MB")
+        print("\nPrivate memory of the process of an idle agent with SQLite, before a model is loaded")
+        print(f"{memory():.1f} MB (target: at most 15)")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from smolagents.agents.run import Run, active_run
 from smolagents.executors.base import PythonExecutor
 from smolagents.tools.async_bridge import host_loop, run_from_sync
 from smolagents.tools.interruption import current_interrupt
+from smolagents.tools.progress import current_progress
 from smolagents.types.errors import AgentInterruptedError
 from smolagents.types.messages import ChatMessage, agglomerate_stream_deltas
 
@@ -81,9 +82,11 @@ def _on_behalf(run: Run, function: Callable[..., T], *args: Any, **kwargs: Any) 
     """Call code that is not ours, letting it know the run it works for."""
     run_token = active_run.set(run)
     interrupt_token = current_interrupt.set(run.interrupted)
+    progress_token = current_progress.set(run.progressed)
     try:
         return function(*args, **kwargs)
     finally:
+        current_progress.reset(progress_token)
         current_interrupt.reset(interrupt_token)
         active_run.reset(run_token)
 
