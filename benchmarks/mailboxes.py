@@ -3,7 +3,7 @@
     python benchmarks/mailboxes.py [--only KIND …] [--messages N]
 
 One process puts messages of 1 KB, another gets and acknowledges them. The latency of a message is from before `put` to
-after the acknowledgement, with a pause between messages, so that the receiver waits for each. Messages per second is
+after the acknowledgement, and the next message is put then, so that the receiver waits for each. Messages per second is
 with the sender as fast as it can. Idle: 64 processes that serve their mailboxes and have nothing to do.
 Servers run on this machine, Redis with `appendonly`.
 """
@@ -53,18 +53,19 @@ def opened(kind):
                 running.close()
 
 
-def run(boxes, count, pause):
+def run(boxes, count, one_by_one):
     """Milliseconds of each message, and seconds for all."""
     results = SPAWN.Queue()
-    receiver = SPAWN.Process(target=worker.receive, args=(boxes, count, results))
+    acknowledged, told = SPAWN.Pipe(duplex=False)
+    receiver = SPAWN.Process(target=worker.receive, args=(boxes, count, results, told if one_by_one else None))
     receiver.start()
     results.get(timeout=60)
     padding = "x" * 700  # with the envelope, 1 KB
     started = time.perf_counter()
     for _ in range(count):
-        if pause:
-            time.sleep(pause)
         boxes.send(Message(sender=0, recipient=1, content={"text": padding, "at": time.perf_counter()}))
+        if one_by_one:
+            acknowledged.recv_bytes()
     took, end = results.get(timeout=120)
     receiver.join(30)
     return took, end - started
@@ -72,9 +73,9 @@ def run(boxes, count, pause):
 
 def messages(kind, count):
     with opened(kind) as (boxes, _, _):
-        run(boxes, 200, 0)
-        took = [each for _ in range(3) for each in run(boxes, count // 3, 0.002)[0]]
-        rate = max(count / run(boxes, count, 0)[1] for _ in range(2))
+        run(boxes, 200, False)
+        took = [each for _ in range(3) for each in run(boxes, count // 3, True)[0]]
+        rate = max(count / run(boxes, count, False)[1] for _ in range(2))
     cuts = statistics.quantiles(took, n=100)
     return cuts[49], cuts[94], rate
 

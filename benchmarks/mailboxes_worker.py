@@ -11,8 +11,11 @@ from smolagents.messaging import Mailboxes
 from smolagents.testing import ScriptedModel
 
 
-def receive(boxes, count, results):
-    """Get and acknowledge `count` messages; give the milliseconds that each took since it was put, and the end."""
+def receive(boxes, count, results, acknowledged):
+    """Get and acknowledge `count` messages; give the milliseconds that each took since it was put, and the end.
+
+    Each acknowledgement is told by a byte in `acknowledged`, if there is one.
+    """
     took = []
     boxes.agents()
     results.put("ready")
@@ -20,6 +23,8 @@ def receive(boxes, count, results):
         delivery = boxes.receive(1, 60)
         boxes.acknowledge(delivery)
         took.append((time.perf_counter() - delivery.message.content["at"]) * 1000)
+        if acknowledged is not None:
+            acknowledged.send_bytes(b"!")
     results.put((took, time.perf_counter()))
 
 
