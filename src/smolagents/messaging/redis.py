@@ -101,6 +101,7 @@ class RedisMailboxes(Mailboxes):
         self._owner = this_process()
         self._taking = threading.Lock()
         self._uncertain: set[AgentId] = set()
+        self._quiet: dict[tuple[AgentId, tuple[str, ...]], tuple[float, list[str]]] = {}
         self._held: dict[tuple[str, str, str], int] = {}
         self._client = self._connection(_COMMAND_SECONDS)
         self._blocking = self._connection(_LONGEST_BLOCK + _COMMAND_SECONDS)
@@ -218,18 +219,25 @@ class RedisMailboxes(Mailboxes):
         while True:
             self._check()
             try:
-                found = self._take(agent_id, wanted)
-                if isinstance(found, Delivery):
-                    return found
-                soonest, lasts = found
+                quiet = self._quiet.get((agent_id, wanted)) if timeout != 0 else None
+                if quiet is None or quiet[0] <= time.monotonic():
+                    found = self._take(agent_id, wanted)
+                    if isinstance(found, Delivery):
+                        return found
+                    soonest, lasts = found
+                    waits = (soonest, _LONGEST_BLOCK, max(self.lease_seconds, 0.05))
+                    quiet = time.monotonic() + min(wait for wait in waits if wait is not None), lasts
+                    self._quiet[agent_id, wanted] = quiet
                 left = remaining(deadline)
                 if left == 0:
                     return None
-                waits = (left, soonest, _LONGEST_BLOCK, max(self.lease_seconds, 0.05))
-                self._wait(agent_id, wanted, lasts, min(wait for wait in waits if wait is not None))
+                block = max(quiet[0] - time.monotonic(), 0.0)
+                if self._wait(agent_id, wanted, quiet[1], block if left is None else min(left, block)):
+                    self._quiet.pop((agent_id, wanted), None)
                 patience = None
             except (self._redis.exceptions.ConnectionError, self._redis.exceptions.TimeoutError, OSError) as error:
                 self._check()
+                self._quiet.pop((agent_id, wanted), None)
                 if isinstance(error, self._redis.exceptions.AuthenticationError):
                     raise MessagingError(
                         f"the server {self._address.shown} refuses the name or password: {error}"
@@ -265,10 +273,11 @@ class RedisMailboxes(Mailboxes):
             self._scripts["FREE"](keys=[self._base], args=(box, kind, self._owner, 0, *mine))
         self._uncertain.discard(agent_id)
 
-    def _wait(self, agent_id: AgentId, kinds: tuple[str, ...], lasts: list[str], seconds: float) -> None:
+    def _wait(self, agent_id: AgentId, kinds: tuple[str, ...], lasts: list[str], seconds: float) -> bool:
+        """Wait until something comes after `lasts`."""
         streams = [f"{self._base}{_box(agent_id)}:{what}" for what in ("wake", *kinds)]
         block = max(round(seconds * 1000), 1)
-        self._blocking.execute_command("XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *lasts)
+        return bool(self._blocking.execute_command("XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *lasts))
 
     def acknowledge(self, delivery: Delivery) -> None:
         self._script("FINISH", *delivery.token[:3])

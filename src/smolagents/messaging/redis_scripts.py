@@ -123,7 +123,7 @@ end
 for i = 5, #ARGV do
   local kind = ARGV[i]
   local stream = key(box, kind)
-  local groups = info(stream)
+  local groups = redis.call('XLEN', stream) > 0 and info(stream)  -- what is done with is not in the stream
   if groups then
     local last = groups['last-delivered-id']
     lasts[#lasts + 1] = last
