@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from smolagents import CodeAgent, Tool, ToolCallingAgent
+from smolagents import CodeAgent, Tool, ToolCallingAgent, tool
 from smolagents.testing import ScriptedModel
+from smolagents.tools import get_tools_definition_code
 from smolagents.tools.interruption import current_interrupt
 from smolagents.types.agent_types import AgentAudio, AgentImage
 from smolagents.types.errors import AgentInterruptedError
@@ -125,11 +126,17 @@ def test_an_interrupted_run_does_not_wait_for_the_app(app: str) -> None:
         current_interrupt.reset(reset)
 
 
-def test_a_tool_of_an_app_is_saved_as_its_address(app: str) -> None:
-    greet = Tool.from_space(app, "greet", api_name="/greet", token=None)
+def test_a_tool_of_an_app_is_saved_as_its_address(app: str, tmp_path: Path) -> None:
+    greet = Tool.from_space(app, "greet", api_name="/greet").limit(timeout=30)
     again = Tool.from_dict(greet.to_dict())
-    assert again.inputs == greet.inputs
+    assert (again.inputs, again.timeout) == (greet.inputs, 30)
     assert again("Ada", 1) == "hello Ada (plain)"
+    reply = "<code>final_answer(greet('Bo'))</code>"
+    CodeAgent([greet], ScriptedModel([reply])).save(tmp_path)
+    loaded = CodeAgent.from_folder(tmp_path, model=ScriptedModel([reply]), verbosity_level=-1)
+    assert loaded.run("Greet.") == "hello BoBo (plain)"
+    with pytest.raises(ValueError, match=r"cannot be saved as code.*Tool\.from_space"):
+        get_tools_definition_code({"greet": greet})
 
 
 IN_PROCESS = """
@@ -175,9 +182,6 @@ def test_an_object_that_runs() -> None:
         Tool.from_gradio(3)
 
 
-DEMO = '''
-from smolagents import launch_gradio_demo, tool
-
 @tool
 def repeat(text: str, times: int = 2) -> list[str]:
     """Repeats a text.
@@ -190,17 +194,16 @@ def repeat(text: str, times: int = 2) -> list[str]:
         raise ValueError("times is negative")
     return [text] * times
 
-launch_gradio_demo(repeat)
-'''
 
-
-def test_a_tool_is_shown_as_a_page_that_can_be_called(tmp_path: Path) -> None:
-    (tmp_path / "demo.py").write_text(DEMO)
-    with serve(f"import runpy; runpy.run_path({str(tmp_path / 'demo.py')!r})") as address:
-        repeat = Tool.from_space(address, "repeat")
-        assert "Repeats a text." in repeat.description or repeat.api_name == "/repeat"
-        assert list(repeat.inputs) == ["text", "times"] or len(repeat.inputs) == 2
-        assert repeat("a", 3) == ["a", "a", "a"]
-        assert repeat("a") == ["a", "a"]
+def test_the_page_of_a_saved_tool_starts_and_can_be_called(tmp_path: Path) -> None:
+    repeat.save(tmp_path)
+    program = f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path({str(tmp_path / 'app.py')!r})"
+    with serve(program) as address:
+        again = Tool.from_space(address, "again")
+        assert (again.api_name, again.description) == ("/repeat", "Repeats a text.")
+        assert list(again.inputs) == ["text", "times"]
+        assert again.inputs["times"]["nullable"]
+        assert again("a", 3) == ["a", "a", "a"]
+        assert again("a") == ["a", "a"]
         with pytest.raises(Exception, match="ValueError: times is negative"):
-            repeat("a", -1)
+            again("a", -1)

@@ -48,7 +48,11 @@ class ForeignTool(Tool):
         Raises:
             ToolDefinitionError: always.
         """
-        raise ToolDefinitionError(
+        raise self.without_source()
+
+    def without_source(self) -> ToolDefinitionError:
+        """Why there is no source of this tool."""
+        return ToolDefinitionError(
             f"Tool '{self.name}' wraps what another library made and cannot be saved as code. "
             f"Save the agent without it, and make the tool again after loading: {self._made_by}."
         )

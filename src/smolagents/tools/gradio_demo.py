@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,9 @@ def tool_page(tool: Tool) -> Any:
     """The `gradio.Interface` of a tool; its one function is "/{name of the tool}"."""
     gradio: Any = require("gradio", extra="gradio", needed_for="launch_gradio_demo")
     defaults = forward_defaults(tool)
-    names = list(tool.inputs)
+    # Those that may be left out come last, as in a signature.
+    inputs = dict(sorted(tool.inputs.items(), key=lambda item: bool(item[1].get("nullable"))))
+    names = list(inputs)
 
     def call(*values: Any) -> Any:
         given: dict[str, Any] = {}
@@ -47,17 +50,27 @@ def tool_page(tool: Tool) -> Any:
             raise gradio.Error(f"{type(error).__name__}: {error}") from error
         return _shown(output, tool.output_type)
 
-    page = gradio.Interface(
+    call.__doc__ = tool.description  # what programs that ask the page are told
+    # The names and defaults by which programs call the page.
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=defaults.get(name) if spec.get("nullable") else inspect.Parameter.empty,
+            )
+            for name, spec in inputs.items()
+        ]
+    )
+    return gradio.Interface(
         fn=call,
-        inputs=[_field(gradio, name, spec, defaults.get(name)) for name, spec in tool.inputs.items()],
+        inputs=[_field(gradio, name, spec, defaults.get(name)) for name, spec in inputs.items()],
         outputs=_result(gradio, tool.output_type),
         title=tool.name,
         description=tool.description,
         api_name=tool.name,
         flagging_mode="never",
     )
-    page.enable_queue = True
-    return page
 
 
 def _field(gradio: Any, name: str, spec: Mapping[str, Any], default: Any) -> Any:

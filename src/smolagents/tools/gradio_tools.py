@@ -33,6 +33,8 @@ def tool_of_app(space_id: str, name: str, description: str, api_name: str | None
 class SpaceTool(ForeignTool):
     """A function of a Gradio app that runs elsewhere. See `Tool.from_space`, which makes it."""
 
+    _made_by = "Tool.from_space(...)"
+
     def __init__(
         self,
         space_id: str,
@@ -76,6 +78,7 @@ class SpaceTool(ForeignTool):
                 "name": self.name,
                 "description": self.description,
                 "api_name": self.api_name,
+                **self._options_given,
             },
         }
 

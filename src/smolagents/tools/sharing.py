@@ -133,8 +133,11 @@ def tool_source(tool: Tool) -> SelfContained:
     Raises:
         ToolDefinitionError: its source is not known, or it uses what cannot be written.
     """
+    from smolagents.tools.foreign import ForeignTool
     from smolagents.tools.source import SelfContained
 
+    if isinstance(tool, ForeignTool):
+        raise tool.without_source()
     if _is_class_tool(tool):
         return _source_of(type(tool), tool.name)
     function = inspect.unwrap(tool.forward)
