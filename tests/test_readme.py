@@ -27,6 +27,7 @@ MODELS = (
     "LiteLLMRouterModel",
     "LlamaCppModel",
     "OpenAIModel",
+    "TransformersModel",
 )
 
 

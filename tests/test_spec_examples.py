@@ -17,6 +17,8 @@ import pytest
 import smolagents
 from smolagents import CodeAgent, PlanningStep, TaskStep, Tool
 from smolagents.testing import ScriptedModel
+from support.raw_wire import RawAnswer, serve_raw
+from support.wire import Answer, completion, serve_answers
 
 FIBONACCI = (
     "Thought: I add up.\n<code>\na, b = 0, 1\nfor _ in range(117):\n    a, b = b, a + b\nfinal_answer(b)\n</code>"
@@ -393,3 +395,219 @@ def test_an_agent_without_a_model_uses_the_default(example: Any, monkeypatch: py
     assert agent.model is model
     assert isinstance(agent.memory.steps[0], TaskStep)
     assert agent.memory.steps[-1].action_output == pytest.approx(13.3458, abs=1e-3)
+
+
+LITELLM_MODEL = """
+import os
+from smolagents import LiteLLMModel
+
+model = LiteLLMModel(
+    model_id="anthropic/claude-3-5-sonnet-latest",
+    temperature=0.2,
+    api_key=os.environ["ANTHROPIC_API_KEY"]
+)
+"""
+
+HUGGING_FACE = """
+from smolagents import InferenceClientModel
+
+model = InferenceClientModel(
+    model_id="deepseek-ai/DeepSeek-R1",
+    provider="together",
+)
+"""
+
+TOGETHER = """
+import os
+from smolagents import OpenAIServerModel
+
+model = OpenAIServerModel(
+    model_id="deepseek-ai/DeepSeek-R1",
+    api_base="https://api.together.xyz/v1/",
+    api_key=os.environ["TOGETHER_API_KEY"],
+)
+"""
+
+OPENROUTER = """
+import os
+from smolagents import OpenAIServerModel
+
+model = OpenAIServerModel(
+    model_id="openai/gpt-4o",
+    api_base="https://openrouter.ai/api/v1",
+    api_key=os.environ["OPENROUTER_API_KEY"],
+)
+"""
+
+TRANSFORMERS = """
+from smolagents import TransformersModel
+
+model = TransformersModel(
+    model_id="Qwen/Qwen2.5-Coder-32B-Instruct",
+    max_new_tokens=4096,
+    device_map="auto"
+)
+"""
+
+AZURE = """
+import os
+from smolagents import AzureOpenAIServerModel
+
+model = AzureOpenAIServerModel(
+    model_id=os.environ.get("AZURE_OPENAI_MODEL"),
+    azure_endpoint=os.environ.get("AZURE_OPENAI_ENDPOINT"),
+    api_key=os.environ.get("AZURE_OPENAI_API_KEY"),
+    api_version=os.environ.get("OPENAI_API_VERSION")
+)
+"""
+
+BEDROCK = """
+import os
+from smolagents import AmazonBedrockServerModel
+
+model = AmazonBedrockServerModel(
+    model_id=os.environ.get("AMAZON_BEDROCK_MODEL_ID")
+)
+"""
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Any:
+    """Runs an example that makes a model, and gives back the model: the real class, on its provider's own client."""
+
+    def run(source: str) -> Any:
+        path = tmp_path / "example.py"
+        path.write_text(source, encoding="utf-8")
+        return runpy.run_path(str(path))["model"]
+
+    return run
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sends what would go to a provider to a local server. What was asked of whom is remembered."""
+    asked: list[tuple[str, str | None]] = []
+
+    def redirect(url: str) -> list[tuple[str, str | None]]:
+        for name in ("httpx", "httpx2"):
+            library = pytest.importorskip(name)
+            send = library.HTTPTransport.handle_request
+
+            def handle(self: Any, request: Any, library: Any = library, send: Any = send) -> Any:
+                if request.method != "POST":  # what clients ask beside the call
+                    raise library.ConnectError("there is no internet here", request=request)
+                asked.append((str(request.url), request.headers.get("authorization")))
+                request.url = library.URL(url)
+                return send(self, request)
+
+            monkeypatch.setattr(library.HTTPTransport, "handle_request", handle)
+        return asked
+
+    return redirect
+
+
+@pytest.mark.parametrize(
+    ("source", "address", "model_id"),
+    [
+        (TOGETHER, "https://api.together.xyz/v1/chat/completions", "deepseek-ai/DeepSeek-R1"),
+        (OPENROUTER, "https://openrouter.ai/api/v1/chat/completions", "openai/gpt-4o"),
+    ],
+)
+def test_servers_that_speak_openais_api(
+    made: Any, elsewhere: Any, monkeypatch: pytest.MonkeyPatch, source: str, address: str, model_id: str
+):
+    for name in ("TOGETHER_API_KEY", "OPENROUTER_API_KEY"):
+        monkeypatch.setenv(name, "sesame")
+    with serve_answers(Answer(completion({"content": ANSWER}))) as wire:
+        asked = elsewhere(wire.url)
+        model = made(source)
+        assert CodeAgent([], model=model, verbosity_level=-1).run("Go.") == "an answer"
+        assert asked == [(address, "Bearer sesame")]
+        assert wire.requests[0]["model"] == model_id
+        model.client.close()
+
+
+def test_a_provider_behind_hugging_face(made: Any, elsewhere: Any, monkeypatch: pytest.MonkeyPatch):
+    """The Hub's table of who serves which model is given here; all else is the client's own doing."""
+    monkeypatch.setenv("HF_TOKEN", "hf_sesame")
+    helper = pytest.importorskip("huggingface_hub.inference._providers._common")
+    mapping = helper.InferenceProviderMapping(
+        provider="together",
+        hf_model_id="deepseek-ai/DeepSeek-R1",
+        providerId="deepseek-ai/DeepSeek-R1",
+        status="live",
+        task="conversational",
+    )
+    monkeypatch.setattr(helper, "_fetch_inference_provider_mapping", lambda *args, **kwargs: [mapping])
+    with serve_answers(Answer(completion({"content": ANSWER}))) as wire:
+        asked = elsewhere(wire.url)
+        assert CodeAgent([], model=made(HUGGING_FACE), verbosity_level=-1).run("Go.") == "an answer"
+        assert asked[-1] == ("https://router.huggingface.co/together/v1/chat/completions", "Bearer hf_sesame")
+        assert wire.requests[-1]["model"] == "deepseek-ai/DeepSeek-R1"
+
+
+def test_a_deployment_on_azure(made: Any, monkeypatch: pytest.MonkeyPatch):
+    with serve_raw(RawAnswer(completion({"content": ANSWER}))) as wire:
+        monkeypatch.setenv("AZURE_OPENAI_MODEL", "my-gpt")
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", wire.url)
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "sesame")
+        monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+        model = made(AZURE)
+        assert CodeAgent([], model=model, verbosity_level=-1).run("Go.") == "an answer"
+        assert wire.requests[0].path == "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"
+        assert wire.requests[0].headers["api-key"] == "sesame"
+        model.client.close()
+
+
+def test_a_model_on_bedrock(made: Any, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("boto3")
+    said = {"output": {"message": {"role": "assistant", "content": [{"text": ANSWER}]}}, "stopReason": "end_turn"}
+    usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
+    with serve_raw(RawAnswer({**said, "usage": usage, "metrics": {"latencyMs": 1}})) as wire:
+        monkeypatch.setenv("AMAZON_BEDROCK_MODEL_ID", "us.amazon.nova-pro-v1:0")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sesame")
+        monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK", raising=False)
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", wire.url)
+        model = made(BEDROCK)
+        assert CodeAgent([], model=model, verbosity_level=-1).run("Go.") == "an answer"
+        assert wire.requests[0].path == "/model/us.amazon.nova-pro-v1%3A0/converse"
+        assert "Credential=AKIDEXAMPLE/" in wire.requests[0].headers["authorization"]
+        model.client.close()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_model_through_litellm(made: Any, monkeypatch: pytest.MonkeyPatch):
+    """Only where `litellm` is installed, which wants an environment of its own."""
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    pytest.importorskip("litellm")
+    reply = {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-3-5-sonnet-latest",
+        "content": [{"type": "text", "text": ANSWER}], "stop_reason": "end_turn", "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }  # fmt: skip
+    with serve_raw(RawAnswer(reply)) as wire:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sesame")
+        monkeypatch.setenv("ANTHROPIC_API_BASE", wire.url)
+        assert CodeAgent([], model=made(LITELLM_MODEL), verbosity_level=-1).run("Go.") == "an answer"
+        assert wire.requests[0].headers["x-api-key"] == "sesame"
+        assert (wire.sent["model"], wire.sent["temperature"]) == ("claude-3-5-sonnet-latest", 0.2)
+
+
+def test_a_model_in_this_process(made: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A tiny model stands where the example names one of 32 billion weights."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    from support.tiny_transformers import save_tiny_llama
+
+    monkeypatch.chdir(tmp_path)
+    save_tiny_llama(tmp_path / "Qwen" / "Qwen2.5-Coder-32B-Instruct")
+    model = made(TRANSFORMERS)
+    message = model.generate([{"role": "user", "content": "Hello"}], max_new_tokens=5)
+    assert isinstance(message.content, str)
+    assert message.token_usage.output_tokens <= 5
+    assert model.max_new_tokens == 4096

@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from smolagents._imports import require
-from smolagents.models.base import Messages
-from smolagents.models.blocks import Block, calls_as_parts, json_schema_of, system_and_turns
+from smolagents.models.anthropic_wire import (
+    StreamReader,
+    item_of,
+    mark_for_cache,
+    usage_of,
+    wire_blocks,
+    wire_choice,
+    wire_tool,
+)
+from smolagents.models.blocks import json_schema_of, system_and_turns
+from smolagents.models.blocks_model import BlocksModel
 from smolagents.models.bridge import PerLoop
 from smolagents.models.endpoints import connection_failure, is_on_this_machine, without_credentials
-from smolagents.models.wire import Reader, WireModel
+from smolagents.models.wire import Reader
 from smolagents.types.errors import AgentGenerationError
 from smolagents.types.messages import (
     ChatMessage,
-    ChatMessageStreamDelta,
     ChatMessageToolCall,
     ChatMessageToolCallFunction,
-    ChatMessageToolCallStreamDelta,
     MessageRole,
 )
-from smolagents.types.usage import TokenUsage
 
 __all__ = ["AnthropicModel"]
 
-_MOST_MARKS = 4
-"""Cache marks that a request may have: https://platform.claude.com/docs/en/build-with-claude/prompt-caching"""
 _MOST_UNSTREAMED = 21_333
 """Reply length, in tokens, beyond which the SDK makes no call that is not streamed, as it may take ten minutes."""
 
 
-class AnthropicModel(WireModel):
+class AnthropicModel(BlocksModel):
     """A Claude model on Anthropic's API, on Anthropic's own SDK.
 
     Thinking comes back as `reasoning_content`; its signed blocks are kept in `provider_items` and sent back.
@@ -147,26 +151,8 @@ class AnthropicModel(WireModel):
         async with client.messages.stream(**request) as stream:
             return await stream.get_final_message()
 
-    def _parameters(
-        self,
-        messages: Messages,
-        stop_sequences: list[str] | None,
-        response_format: dict[str, str] | None,
-        tools_to_call_from: list[Any] | None,
-        kwargs: Mapping[str, Any],
-        stream: bool = False,
-    ) -> dict[str, Any]:
-        messages = calls_as_parts(messages, bool(tools_to_call_from)) if messages else messages
-        return super()._parameters(messages, stop_sequences, response_format, tools_to_call_from, kwargs, stream)
-
     def _fit(self, parameters: dict[str, Any]) -> dict[str, Any]:
         fit = super()._fit(parameters)
-        if "stop" in fit:
-            # The API refuses stop sequences of white space alone; the reply is cut at them here.
-            stops = [fit["stop"]] if isinstance(fit["stop"], str) else fit["stop"]
-            fit["stop"] = [stop for stop in stops if stop.strip()]
-            if not fit["stop"]:
-                del fit["stop"]
         thinking = _thinking(fit.get("thinking", self.thinking))
         if thinking is not None and thinking.get("type") != "disabled":
             # Neither a forced call nor these go with thinking:
@@ -186,13 +172,13 @@ class AnthropicModel(WireModel):
         request: dict[str, Any] = {
             "model": given.pop("model"),
             "max_tokens": self.max_tokens if longest is None else longest,
-            "messages": [{"role": turn["role"], "content": _wire_blocks(turn["content"])} for turn in turns],
+            "messages": [{"role": turn["role"], "content": wire_blocks(turn["content"])} for turn in turns],
         }
         last = request["messages"][-1]
         if last["role"] == "assistant" and last["content"][-1].get("type") == "text":
             last["content"][-1]["text"] = last["content"][-1]["text"].rstrip()  # the API refuses it otherwise
         if system:
-            request["system"] = _wire_blocks(system)
+            request["system"] = wire_blocks(system)
         for name in ("extra_headers", "extra_query", "timeout"):
             if name in given:
                 request[name] = given.pop(name)
@@ -202,9 +188,9 @@ class AnthropicModel(WireModel):
         tools = given.pop("tools", None)
         choice = given.pop("tool_choice", None)
         if tools:
-            request["tools"] = [_wire_tool(tool) for tool in tools]
+            request["tools"] = [wire_tool(tool) for tool in tools]
             if choice is not None:
-                request["tool_choice"] = _wire_choice(choice)
+                request["tool_choice"] = wire_choice(choice)
         stop = given.pop("stop", None)
         if stop:
             request["stop_sequences"] = stop
@@ -223,7 +209,7 @@ class AnthropicModel(WireModel):
         if body:
             request["extra_body"] = body
         if self.cache and "cache_control" not in body:
-            _mark_for_cache(request, {"type": "ephemeral"} | ({"ttl": self.cache} if self.cache is not True else {}))
+            mark_for_cache(request, {"type": "ephemeral"} | ({"ttl": self.cache} if self.cache is not True else {}))
         return request
 
     def _strict(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -247,15 +233,15 @@ class AnthropicModel(WireModel):
                 calls.append(ChatMessageToolCall(function=function, id=block.id, type="function"))
             elif block.type == "thinking":
                 thoughts.append(block.thinking)
-                items.append(_item({"type": "thinking", "thinking": block.thinking, "signature": block.signature}))
+                items.append(item_of({"type": "thinking", "thinking": block.thinking, "signature": block.signature}))
             elif block.type == "redacted_thinking":
-                items.append(_item({"type": "redacted_thinking", "data": block.data}))
+                items.append(item_of({"type": "redacted_thinking", "data": block.data}))
         return ChatMessage(
             role=MessageRole.ASSISTANT,
             content="".join(texts) if texts or not calls else None,
             tool_calls=calls or None,
             raw=response,
-            token_usage=_usage(response.usage),
+            token_usage=usage_of(response.usage),
             reasoning_content="\n".join(filter(None, thoughts)) or None,
             finish_reason=response.stop_reason,
             provider_items=items or None,
@@ -263,7 +249,7 @@ class AnthropicModel(WireModel):
         )
 
     def _reader(self) -> Reader:
-        return _StreamReader().read
+        return StreamReader().read
 
     def _explain(self, error: Exception) -> str | None:
         import anthropic
@@ -292,121 +278,6 @@ class AnthropicModel(WireModel):
         return f"{url} answered{status_text}: {said}" + (f"; {remedy}" if remedy else "")
 
 
-class _StreamReader:
-    """Reads the events of one stream."""
-
-    def __init__(self) -> None:
-        self._calls: dict[int, int] = {}  # index of a block: position of its call
-        self._silent_calls: set[int] = set()
-        self._thoughts: dict[int, dict[str, Any]] = {}
-        self._thought_before = False
-        self._usage: dict[str, Any] = {}
-
-    def read(self, event: Any) -> ChatMessageStreamDelta | None:
-        kind = event.type
-        if kind == "content_block_delta":
-            return self._piece(event.index, event.delta)
-        if kind == "content_block_start":
-            return self._start(event.index, event.content_block)
-        if kind == "content_block_stop":
-            return self._stop(event.index)
-        if kind == "message_start":
-            self._count(event.message.usage)
-            return ChatMessageStreamDelta(model_id=event.message.model)
-        if kind == "message_delta":
-            self._count(getattr(event, "usage", None))
-            return ChatMessageStreamDelta(token_usage=_usage(self._usage), finish_reason=event.delta.stop_reason)
-        return None
-
-    def _piece(self, index: int, delta: Any) -> ChatMessageStreamDelta | None:
-        kind = delta.type
-        if kind == "text_delta":
-            return ChatMessageStreamDelta(content=delta.text)
-        if kind == "input_json_delta":
-            if not delta.partial_json or index not in self._calls:
-                return None
-            self._silent_calls.discard(index)
-            return self._call_piece(index, delta.partial_json)
-        if kind == "thinking_delta":
-            self._thoughts[index]["thinking"] += delta.thinking
-            return ChatMessageStreamDelta(reasoning_content=delta.thinking or None)
-        if kind == "signature_delta":
-            self._thoughts[index]["signature"] = self._thoughts[index].get("signature", "") + delta.signature
-        return None
-
-    def _start(self, index: int, block: Any) -> ChatMessageStreamDelta | None:
-        if block.type == "text":
-            return ChatMessageStreamDelta(content=block.text) if block.text else None
-        if block.type == "tool_use":
-            self._calls[index] = len(self._calls)
-            self._silent_calls.add(index)
-            return self._call_piece(index, "", name=block.name, id=block.id)
-        if block.type == "thinking":
-            self._thoughts[index] = {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
-            # Thoughts are parted as they are in a whole reply.
-            opening = ("\n" if self._thought_before else "") + block.thinking
-            self._thought_before = True
-            return ChatMessageStreamDelta(reasoning_content=opening or None)
-        if block.type == "redacted_thinking":
-            item = _item({"type": "redacted_thinking", "data": block.data})
-            return ChatMessageStreamDelta(provider_items=[item])
-        return None
-
-    def _stop(self, index: int) -> ChatMessageStreamDelta | None:
-        thought = self._thoughts.pop(index, None)
-        if thought is not None:
-            return ChatMessageStreamDelta(provider_items=[_item(thought)])
-        if index in self._silent_calls:
-            return self._call_piece(index, "{}")  # a call without arguments sends none
-        return None
-
-    def _call_piece(self, index: int, arguments: str, name: str = "", id: str | None = None) -> ChatMessageStreamDelta:
-        piece = ChatMessageToolCallStreamDelta(
-            index=self._calls[index],
-            id=id,
-            type="function" if id else None,
-            function=ChatMessageToolCallFunction(name=name, arguments=arguments),
-        )
-        return ChatMessageStreamDelta(tool_calls=[piece])
-
-    def _count(self, usage: Any) -> None:
-        for name in _COUNTS:
-            value = getattr(usage, name, None)
-            if value is not None:
-                self._usage[name] = value
-
-
-_COUNTS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "output_tokens_details",
-)
-
-
-def _usage(usage: Any) -> TokenUsage | None:
-    """Usage as we count it: Anthropic's input tokens are those that came from no cache and went into none."""
-    counts = usage if isinstance(usage, dict) else {name: getattr(usage, name, None) for name in _COUNTS}
-    if counts.get("input_tokens") is None and counts.get("output_tokens") is None:
-        return None
-    details = counts.get("output_tokens_details")
-    read, written = counts.get("cache_read_input_tokens"), counts.get("cache_creation_input_tokens")
-    return TokenUsage(
-        (counts.get("input_tokens") or 0) + (read or 0) + (written or 0),
-        counts.get("output_tokens") or 0,
-        cached_input_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=details.get("thinking_tokens")
-        if isinstance(details, dict)
-        else getattr(details, "thinking_tokens", None),
-    )
-
-
-def _item(block: dict[str, Any]) -> dict[str, Any]:
-    return {"provider": "anthropic", "item": block}
-
-
 def _thinking(given: Any) -> dict[str, Any] | None:
     if given is None or isinstance(given, dict):
         return given
@@ -415,69 +286,6 @@ def _thinking(given: Any) -> dict[str, Any] | None:
             f"thinking is {given!r}; give a number of tokens, or what the API takes: {{'type': 'adaptive'}}"
         )
     return {"type": "enabled", "budget_tokens": given}
-
-
-def _wire_blocks(blocks: Sequence[Block]) -> list[Block]:
-    return [_wire_block(block) for block in blocks]
-
-
-def _wire_block(block: Block) -> Block:
-    kind = block["type"]
-    if kind == "provider_item":
-        return dict(block["item"])
-    if kind == "image" and "data" in block:
-        source = {"type": "base64", "media_type": block["media_type"], "data": block["data"]}
-        return {"type": "image", "source": source}
-    if kind == "image" and "url" in block:
-        return {"type": "image", "source": {"type": "url", "url": block["url"]}}
-    if kind == "tool_result" and isinstance(block.get("content"), list):
-        return {**block, "content": _wire_blocks(block["content"])}
-    return dict(block)
-
-
-def _wire_tool(tool: dict[str, Any]) -> dict[str, Any]:
-    function = tool.get("function") if tool.get("type") == "function" else None
-    if function is None:
-        return dict(tool)  # one of the API's own
-    return {
-        "name": function["name"],
-        "description": function.get("description") or "",
-        "input_schema": function["parameters"],
-    }
-
-
-def _wire_choice(choice: Any) -> dict[str, Any]:
-    if isinstance(choice, dict):
-        if choice.get("type") == "function":
-            return {"type": "tool", "name": choice["function"]["name"]}
-        return dict(choice)
-    named = {"required": "any", "auto": "auto", "any": "any", "none": "none"}.get(choice)
-    if named is None:
-        raise ValueError(f"tool_choice is {choice!r}; use 'required', 'auto', 'none', or a dictionary")
-    return {"type": named}
-
-
-def _mark_for_cache(request: dict[str, Any], mark: dict[str, Any]) -> None:
-    """Mark the ends of what will be sent again: the tools, the instructions, and the last two turns of the user.
-
-    The mark on the turn before the last is where this call reads what the last one wrote.
-    """
-    mine = [turn["content"] for turn in request["messages"] if turn["role"] == "user"][-2:]
-    left = _MOST_MARKS - sum(1 for block in _blocks_in(request) if "cache_control" in block)
-    for blocks in (request.get("tools"), request.get("system"), *reversed(mine)):
-        if left > 0 and blocks and "cache_control" not in blocks[-1]:
-            blocks[-1]["cache_control"] = dict(mark)
-            left -= 1
-
-
-def _blocks_in(request: dict[str, Any]) -> Iterator[Block]:
-    yield from request.get("tools") or ()
-    yield from request.get("system") or ()
-    for turn in request["messages"]:
-        for block in turn["content"]:
-            yield block
-            if isinstance(block.get("content"), list):
-                yield from block["content"]
 
 
 def _said(error: Exception) -> tuple[str, str]:

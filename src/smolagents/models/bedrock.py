@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from smolagents._imports import require
-from smolagents.models.base import Messages
-from smolagents.models.blocks import Block, calls_as_parts, json_schema_of, system_and_turns
+from smolagents.models.blocks import Block, json_schema_of, system_and_turns
+from smolagents.models.blocks_model import BlocksModel
 from smolagents.models.failures import is_too_long
-from smolagents.models.wire import Reader, WireModel
+from smolagents.models.wire import Reader
 from smolagents.types.messages import (
     ChatMessage,
     ChatMessageStreamDelta,
@@ -31,7 +31,7 @@ _MOST_CACHE_POINTS = 4
 _IMAGE_FORMATS = ("png", "jpeg", "gif", "webp")
 
 
-class AmazonBedrockModel(WireModel):
+class AmazonBedrockModel(BlocksModel):
     """A model on Amazon Bedrock, whoever made it.
 
     Thinking comes back as `reasoning_content`; its signed blocks are kept in `provider_items` and sent back. boto3
@@ -95,26 +95,8 @@ class AmazonBedrockModel(WireModel):
             return self.client.converse_stream(**request)["stream"]
         return self.client.converse(**request)
 
-    def _parameters(
-        self,
-        messages: Messages,
-        stop_sequences: list[str] | None,
-        response_format: dict[str, str] | None,
-        tools_to_call_from: list[Any] | None,
-        kwargs: Mapping[str, Any],
-        stream: bool = False,
-    ) -> dict[str, Any]:
-        messages = calls_as_parts(messages, bool(tools_to_call_from)) if messages else messages
-        return super()._parameters(messages, stop_sequences, response_format, tools_to_call_from, kwargs, stream)
-
     def _fit(self, parameters: dict[str, Any]) -> dict[str, Any]:
         fit = super()._fit(parameters)
-        if "stop" in fit:
-            # Models refuse stop sequences of white space alone; the reply is cut at them here.
-            stops = [fit["stop"]] if isinstance(fit["stop"], str) else fit["stop"]
-            fit["stop"] = [stop for stop in stops if stop.strip()]
-            if not fit["stop"]:
-                del fit["stop"]
         thinking = (fit.get("additionalModelRequestFields") or {}).get("thinking")
         if isinstance(thinking, Mapping) and thinking.get("type") != "disabled":
             # Neither a forced call nor a temperature goes with the thinking of Claude.
