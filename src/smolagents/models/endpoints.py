@@ -27,7 +27,7 @@ def without_credentials(text: str) -> str:
     """A text without the passwords and keys in the URLs that it holds."""
     if "://" not in text:
         return text
-    return _KEY_IN_QUERY.sub(r"\1…", _USER_IN_URL.sub("", text))
+    return _KEY_IN_QUERY.sub(r"\1", _USER_IN_URL.sub("", text))
 
 
 def connection_failure(error: Exception, sdk: Any, url: str) -> str | None:
