@@ -119,7 +119,9 @@ def test_too_long_a_message_ends_the_session():
     assert liar.closed
 
 
-def test_calls_without_end_end_the_session():
+def test_calls_without_end_end_the_session(monkeypatch):
+    monkeypatch.setattr("smolagents.executors.remote.session._MOST_CALLS", 10_000)
+
     class Caller(Liar):
         def receive(self, timeout):
             return '{"op":"call","id":1,"name":"echo","args":[],"kwargs":{}}'

@@ -30,7 +30,8 @@ GRACE_SECONDS = 2.0
 """Seconds that code has to stop by itself after it was interrupted, before its session is ended."""
 _LONGEST_TEXT = 20_000
 """Characters of an error of the far side that are kept: they are for a model to read."""
-_MOST_CALLS = 100_000
+_MOST_CALLS = 10_000_000
+"""Calls of tools in one step. Minutes of nothing else, at the fastest: time limits come first."""
 _MOST_FAILURES = 100
 _LARGE = 2**20
 _INTERRUPT = '{"op":"interrupt"}'
