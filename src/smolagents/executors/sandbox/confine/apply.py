@@ -7,6 +7,7 @@ import pwd
 import stat
 
 from . import landlock, limits, mounts, namespaces, privileges, seccomp
+from .imports import find_only_readable_modules
 from .mounts import Place
 from .policy import ConfinementError, Policy
 
@@ -129,6 +130,8 @@ class _Confinement:
             privileges.die_with_parent(self.parent)
             self.applied.append("die_with_parent")
         self._filter_system_calls()
+        if "private_root" not in self.applied:
+            find_only_readable_modules()
         return self.applied
 
     def _open_places(self) -> None:

@@ -13,8 +13,6 @@ __all__ = ["modules_of"]
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _EXTRA = re.compile(r"\bextra\s*==")
-_IMPORTED_IF_THERE = {"pandas": ("pytz",)}
-"""What a distribution imports when it is installed, without requiring it: it must not find what it cannot read."""
 
 
 def modules_of(names: list[str]) -> list[str]:
@@ -41,7 +39,7 @@ def modules_of(names: list[str]) -> list[str]:
             continue
         seen.add(key)
         found += _files(distribution)
-        for requirement in (*(distribution.requires or ()), *_IMPORTED_IF_THERE.get(key, ())):
+        for requirement in distribution.requires or ():
             matched = _REQUIREMENT.match(requirement)
             if matched is None or _EXTRA.search(requirement.partition(";")[2]):
                 continue
