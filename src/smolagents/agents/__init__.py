@@ -9,6 +9,7 @@ from smolagents._lazy import lazy_exports
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
     from smolagents.agents.code import CodeAgent
+    from smolagents.agents.conversation import Conversation
     from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
     from smolagents.agents.templates import (
         FinalAnswerPromptTemplate,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActionOutput",
     "CodeAgent",
+    "Conversation",
     "FinalAnswerPromptTemplate",
     "ManagedAgentPromptTemplate",
     "MultiStepAgent",
@@ -38,6 +40,7 @@ __getattr__, __dir__ = lazy_exports(
     {
         "ActionOutput": "smolagents.agents.run",
         "CodeAgent": "smolagents.agents.code",
+        "Conversation": "smolagents.agents.conversation",
         "FinalAnswerPromptTemplate": "smolagents.agents.templates",
         "ManagedAgentPromptTemplate": "smolagents.agents.templates",
         "MultiStepAgent": "smolagents.agents.base",

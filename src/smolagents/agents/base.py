@@ -9,6 +9,7 @@ import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from smolagents.agents.conversation import Line
 from smolagents.agents.describe import describe_arguments
 from smolagents.agents.drivers import adrive, drive
 from smolagents.agents.latest import LatestRun
@@ -16,7 +17,7 @@ from smolagents.agents.loop import final_answer_flow, run_flow
 from smolagents.agents.member import TeamMember
 from smolagents.agents.reporter import Reporter
 from smolagents.agents.requests import Flow
-from smolagents.agents.run import Run, active_run, started_runs
+from smolagents.agents.run import Run, RunEnded, active_run, started_runs
 from smolagents.agents.saving.mixin import ShareableAgent
 from smolagents.agents.templates import PromptTemplates, copy_templates, default_templates
 from smolagents.agents.validation import callback_registry, managed_by_name, valid_name, whole_number
@@ -119,10 +120,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         self.logger = AgentLogger(level=verbosity_level) if logger is None else logger
         self.step_callbacks = callback_registry(step_callbacks)
         self.stream_outputs = False
-        self._initial_state: dict[str, Any] = {}
-        self._latest: Run | None = None
-        self._idle_memory: AgentMemory | None = None
-        self._idle_monitor: Monitor | None = None
+        self._own_line = Line(self, {})
         self._lock = threading.RLock()
         self._active: list[Run] = []
         self._services: set[threading.Event] = set()
@@ -321,39 +319,37 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
             )
         steps = self.max_steps if max_steps is None else whole_number("max_steps", max_steps, least=0)
         with self._lock:
-            before = self._latest
+            line = self._line()
+            before = line.latest
             going_on = not reset and before is not None
             if going_on and before is not None and before.active:
                 raise _still_going_on()
             if going_on and before is not None:
                 memory, state, monitor, given = before.memory, before.state, before.monitor, before.given
             else:
-                kept = before.given if before is not None else ()
-                state = (
-                    {key: value for key, value in self.state.items() if key not in kept}
-                    if before
-                    else self._initial_state
-                )
-                memory = self._idle_memory if not reset and self._idle_memory is not None else AgentMemory("")
+                kept, known = ((), line.state) if before is None else (before.given, before.state)
+                state = {key: value for key, value in known.items() if key not in kept}
+                memory = line.memory if not reset and line.memory is not None else AgentMemory("")
                 monitor, given = Monitor(self._model, self.logger), set()
             run = Run(
                 self,
                 task,
                 memory=memory,
                 state=state,
-                executor=self._session_for(before, going_on),
+                executor=self._session_for(line, going_on),
                 monitor=monitor,
                 max_steps=steps,
                 images=images,
                 start_time=time.time(),
                 parent=active_run.get(),
+                line=line,
             )
             run.given = given
             if additional_args:
                 run.state.update(additional_args)
                 run.given |= additional_args.keys()
                 run.task += describe_arguments(additional_args)
-            self._latest = run
+            line.latest = run
         if "receive_messages" in self.tools:
             from smolagents.agents.serving import leads_team
 
@@ -363,7 +359,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
             started.append(run)
         return run
 
-    def _session_for(self, before: Run | None, going_on: bool) -> PythonExecutor | None:
+    def _session_for(self, line: Line, going_on: bool) -> PythonExecutor | None:
         """The executor session of a new run; None for agents that run no code."""
         return None
 
@@ -418,9 +414,10 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         with self._lock:
             run.active = False
             self._active = [other for other in self._active if other is not run]
-            superseded = self._latest is not run
+            superseded = run.line.latest is not run
         run.detach()
         self.reporter.ended(run)
+        run.tell(RunEnded())
         if superseded:
             self._release(run)
 
@@ -458,6 +455,21 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
             interrupted.set()
         for run in runs:
             run.interrupt()
+
+    def _interrupt_line(self, line: Line) -> None:
+        with self._lock:
+            runs = [run for run in self._active if run.line is line]
+        for run in runs:
+            run.interrupt()
+
+    def _close_line(self, line: Line) -> None:
+        """Nothing will continue these runs. What still runs lets go of what it holds when it has stopped."""
+        with self._lock:
+            latest, line.latest = line.latest, None
+            idle = latest is not None and not latest.active
+        self._interrupt_line(line)
+        if idle and latest is not None:
+            self._release(latest)
 
     # One step
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from typing_extensions import Self
 
 from smolagents.agents.base import LIBRARY_STEPS, MultiStepAgent
+from smolagents.agents.conversation import Line
 from smolagents.agents.drivers import interrupted
 from smolagents.agents.executor_types import CHECKED_AT_ONCE, ExecutorType, executor_class, make_executor
 from smolagents.agents.loop import STOP_SEQUENCES, ask, cut_off
@@ -108,7 +109,7 @@ class CodeAgent(MultiStepAgent):
                 f"executor must be an executor, not {executor!r}; to choose one by its name use executor_type=…"
             )
         self._executor = self._given_executor = executor
-        self._executor_taken = False
+        self._executor_used_by: Line | None = None
         if executor is None:
             executor_class(executor_type)
         super().__init__(
@@ -172,7 +173,7 @@ class CodeAgent(MultiStepAgent):
     @python_executor.setter
     def python_executor(self, executor: PythonExecutor) -> None:
         self._executor = self._given_executor = executor
-        self._executor_taken = False
+        self._executor_used_by = None
         run = self._shown()
         if run is not None:
             run.executor = executor
@@ -182,24 +183,39 @@ class CodeAgent(MultiStepAgent):
             self._executor = self.create_python_executor()
         return self._executor
 
-    def _session_for(self, before: Run | None, going_on: bool) -> PythonExecutor:
+    def _session_for(self, line: Line, going_on: bool) -> PythonExecutor:
+        before = line.latest
         if going_on and before is not None and before.executor is not None:
             return before.executor
         own = self._own_executor()
-        session: PythonExecutor | None = own if not self._executor_taken else own.session()
-        self._executor_taken = True
+        # What the first of the agent's own runs leaves in its executor is not for a conversation to see.
+        unused = line is self._own_line and self._executor_used_by is None
+        session: PythonExecutor | None = own if unused else own.session()
         if session is None:  # an executor with one session only: it is used again, but never by two at once
             self._refuse_if_used(own)
+            if self._executor_used_by not in (None, line):
+                raise AgentExecutionError(
+                    f"{type(own).__name__} has a single session, which holds what another conversation left in it: "
+                    "close that one, give each conversation an agent of its own, or give the executor a session() method"
+                )
             session = own
         elif before is not None and not before.active:
             self._release(before)
+        if session is own:
+            self._executor_used_by = line
         return session
 
     def _release(self, run: Run) -> None:
-        executor, latest = run.executor, self._latest
+        executor, latest = run.executor, run.line.latest
         continued = latest is not None and latest is not run and latest.executor is executor
         if executor is not None and executor is not self._executor and not continued:
             executor.cleanup()
+
+    def _close_line(self, line: Line) -> None:
+        super()._close_line(line)
+        if self._executor_used_by is line and self._executor is not None:
+            self._executor.cleanup()
+            self._executor_used_by = None
 
     def _refuse_if_used(self, executor: PythonExecutor, by: Run | None = None) -> None:
         if any(run.executor is executor and run is not by for run in self._active):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from smolagents.agents.conversation import Line, current_conversation
 from smolagents.agents.run import Run, active_run
 from smolagents.memory import ActionStep, AgentMemory
 from smolagents.monitoring import Monitor
@@ -17,22 +18,31 @@ __all__ = ["LatestRun"]
 class LatestRun:
     """The parts of an agent that belong to its runs, and show the latest one.
 
-    During a run, its own tools, callbacks and checks are shown that run.
+    During a run, its own tools, callbacks and checks are shown that run; within a `Conversation`, its latest.
     """
 
-    _latest: Run | None
-    _initial_state: dict[str, Any]
-    _idle_memory: AgentMemory | None
-    _idle_monitor: Monitor | None
+    _own_line: Line
+    """The runs that are in no conversation."""
     _model: Any
 
     if TYPE_CHECKING:
+
+        def _interrupt_line(self, line: Line) -> None: ...
+        def _close_line(self, line: Line) -> None: ...
 
         @property
         def system_prompt(self) -> str: ...
 
         @property
         def logger(self) -> AgentLogger: ...
+
+    def _line(self) -> Line:
+        conversation = current_conversation()
+        return self._own_line if conversation is None else conversation.line_of(self)
+
+    @property
+    def _latest(self) -> Run | None:
+        return self._line().latest
 
     def _shown(self) -> Run | None:
         """The run that `memory` and the like show: the one that is calling, if it is this agent's; else the latest."""
@@ -44,28 +54,29 @@ class LatestRun:
         run = self._shown()
         if run is not None:
             return run.memory
-        if self._idle_memory is None:
-            self._idle_memory = AgentMemory(self.system_prompt)
-        return self._idle_memory
+        line = self._line()
+        if line.memory is None:
+            line.memory = AgentMemory(self.system_prompt)
+        return line.memory
 
     @memory.setter
     def memory(self, memory: AgentMemory) -> None:
         run = self._shown()
         if run is not None:
             run.memory = memory
-        self._idle_memory = memory
+        self._line().memory = memory
 
     @property
     def state(self) -> dict[str, Any]:
         """Variables of the latest run; what is set here before a run is there in it."""
         run = self._shown()
-        return self._initial_state if run is None else run.state
+        return self._line().state if run is None else run.state
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
         run = self._shown()
         if run is None:
-            self._initial_state = state
+            self._line().state = state
         else:
             run.state = state
 
@@ -74,9 +85,10 @@ class LatestRun:
         run = self._shown()
         if run is not None:
             return run.monitor
-        if self._idle_monitor is None:
-            self._idle_monitor = Monitor(self._model, self.logger)
-        return self._idle_monitor
+        line = self._line()
+        if line.monitor is None:
+            line.monitor = Monitor(self._model, self.logger)
+        return line.monitor
 
     @property
     def task(self) -> str | None:

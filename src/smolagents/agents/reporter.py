@@ -34,6 +34,8 @@ class Reporter:
 
     def observe(self, run: Run, event: Any) -> None:
         """Show an event."""
+        if run.watch is not None:
+            run.tell(event)
         level = self.logger.level
         if level < LogLevel.ERROR:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,16 +17,24 @@ from smolagents.types.usage import Timing, TokenUsage
 
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
+    from smolagents.agents.conversation import Line
     from smolagents.executors.base import PythonExecutor
     from smolagents.monitoring import Monitor
 
-__all__ = ["ActionOutput", "Run", "RunResult", "ToolOutput", "active_run", "started_runs"]
+__all__ = ["ActionOutput", "Run", "RunEnded", "RunResult", "ToolOutput", "active_run", "started_runs", "watching"]
 
 started_runs: ContextVar[list[Run] | None] = ContextVar("smolagents_started_runs", default=None)
 """Where a run that starts enters itself, when its caller wants to know it."""
 
 active_run: ContextVar[Run | None] = ContextVar("smolagents_active_run", default=None)
 """The run on whose behalf code is being called: a tool, a callback, a step of a subclass."""
+
+watching: ContextVar[Callable[[Run, Any], object] | None] = ContextVar("smolagents_watching", default=None)
+"""What a run that starts here, and the runs it starts, tell of all their events, from whatever thread they are in."""
+
+
+class RunEnded:
+    """The last event of a run, however it ended; `Run.outcome` says how. For those who watch it."""
 
 
 @dataclass
@@ -136,8 +145,13 @@ class Run:
         images: Sequence[Any] | None,
         start_time: float,
         parent: Run | None,
+        line: Line,
     ) -> None:
         self.agent = agent
+        self.line = line
+        self.parent = parent
+        """The run that called this one."""
+        self.watch: Callable[[Run, Any], object] | None = watching.get() or (None if parent is None else parent.watch)
         self.task = task
         self.images = list(images) if images else None
         self.memory = memory
@@ -173,6 +187,15 @@ class Run:
             self.executor.interrupt()
         for listener in listeners:
             listener()
+
+    def tell(self, event: Any) -> None:
+        """Tell who watches the run of an event. A failure to take it is no failure of the run."""
+        if self.watch is None:
+            return
+        try:
+            self.watch(self, event)
+        except Exception:
+            logging.getLogger("smolagents").exception("an event could not be told to who watches the run")
 
     def progressed(self, progress: ToolProgress) -> None:
         """Show how far a tool is, from any thread."""
