@@ -261,3 +261,18 @@ def test_a_url_that_names_nothing_is_refused():
         Mailboxes.open("kafka://somewhere")
     with pytest.raises(ValueError, match="has no path"):
         Mailboxes.open("sqlite://")
+
+
+def test_a_waiting_receiver_can_be_woken_without_a_message(open_boxes):
+    boxes = open_boxes()
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(boxes.receive(1)))
+    waiting.start()
+    time.sleep(0.2)
+    boxes.wake(1)
+    waiting.join(10)
+    assert found == [None]
+    boxes.wake(1)  # before it waits
+    assert boxes.receive(1, 60) is None
+    boxes.send(task("still here"))
+    assert boxes.receive(1, 5).message.content == "still here"

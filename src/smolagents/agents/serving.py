@@ -28,8 +28,6 @@ __all__ = ["DEFAULT_IDLE_TIMEOUT", "ServiceReport", "leads_team", "serve"]
 
 DEFAULT_IDLE_TIMEOUT = 600.0
 """Seconds without a message after which an agent stops serving."""
-_LOOK_SECONDS = 1.0
-"""How often a waiting agent looks whether it was interrupted."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +76,19 @@ def serve(
     return _Service(agent, *found, observe).run(idle_timeout, max_runtime)
 
 
+class _Interruption(threading.Event):
+    """Set when the service is to end, also while it waits for a message."""
+
+    def __init__(self, mailboxes: Mailboxes, agent_id: AgentId) -> None:
+        super().__init__()
+        self._mailboxes = mailboxes
+        self._agent_id = agent_id
+
+    def set(self) -> None:
+        super().set()
+        self._mailboxes.wake(self._agent_id)
+
+
 class _Service:
     def __init__(
         self,
@@ -92,7 +103,7 @@ class _Service:
         self.agent_id = agent_id
         self.answered = 0
         self.failed = 0
-        self.interrupted = threading.Event()
+        self.interrupted = _Interruption(mailboxes, agent_id)
 
     def run(self, idle_timeout: float | None, max_runtime: float | None) -> ServiceReport:
         started = time.monotonic()
@@ -123,13 +134,16 @@ class _Service:
                 return "max_runtime"
             if idle_timeout is not None and now - idle_since >= idle_timeout:
                 return "idle"
-            waits = [_LOOK_SECONDS]
+            waits = []
             if max_runtime is not None:
                 waits.append(started + max_runtime - now)
             if idle_timeout is not None:
                 waits.append(idle_since + idle_timeout - now)
-            delivery = self.mailboxes.receive(self.agent_id, max(min(waits), 0.0), ("task", "stop"))
+            delivery = self.mailboxes.receive(self.agent_id, max(min(waits), 0.0) if waits else None, ("task", "stop"))
             if delivery is None:
+                continue
+            if self.interrupted.is_set():
+                self.mailboxes.release(delivery)
                 continue
             if delivery.message.kind == "stop":
                 self.mailboxes.acknowledge(delivery)

@@ -122,6 +122,7 @@ class Mailboxes(ABC, Mapping[AgentId, Mailbox]):
         self.lease_seconds = lease_seconds
         self.max_attempts = max_attempts
         self._boxes: dict[AgentId, Mailbox] = {}
+        self._woken: set[AgentId] = set()
 
     @staticmethod
     def open(url: str, agents: Sequence[AgentId] = (), **settings: Any) -> Mailboxes:
@@ -224,13 +225,29 @@ class Mailboxes(ABC, Mapping[AgentId, Mailbox]):
     def receive(
         self, agent_id: AgentId, timeout: float | None = None, kinds: Sequence[str] | None = None
     ) -> Delivery | None:
-        """The next message for `agent_id`, leased to this receiver; None when `timeout` seconds passed without one.
+        """The next message for `agent_id`, leased to this receiver; None if there was none in `timeout` seconds, or `wake`.
 
         Args:
             agent_id: Whose box.
             timeout: Seconds to wait; 0 to look only, None to wait on.
             kinds: Kinds of messages to look for; None for all. Others stay where they are.
         """
+
+    def wake(self, agent_id: AgentId) -> None:
+        """End the wait of this process for a message to `agent_id`: `receive` gives None, now or when it is next called.
+
+        From any thread. It does not wait for anything itself.
+        """
+        self._woken.add(agent_id)
+        self._rouse(agent_id)
+
+    def _rouse(self, agent_id: AgentId) -> None:
+        """Have a receiver that waits look at `_was_woken`. Not needed where it does so by itself all the time."""
+
+    def _was_woken(self, agent_id: AgentId) -> bool:
+        woken = agent_id in self._woken
+        self._woken.discard(agent_id)
+        return woken
 
     @abstractmethod
     def acknowledge(self, delivery: Delivery) -> None:

@@ -79,6 +79,8 @@ class MemoryMailboxes(Mailboxes):
         with self._changed:
             while True:
                 self._check_open()
+                if self._was_woken(agent_id):
+                    return None
                 now = time.monotonic()
                 next_lease: float | None = None
                 for entry in list(self._waiting.get(agent_id, ())):
@@ -100,6 +102,10 @@ class MemoryMailboxes(Mailboxes):
                     return None
                 waits = [wait for wait in (left, None if next_lease is None else next_lease - now) if wait is not None]
                 self._changed.wait(min(waits) if waits else None)
+
+    def _rouse(self, agent_id: AgentId) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _mine(self, delivery: Delivery) -> tuple[AgentId, _Entry] | None:
         agent_id, entry, attempts = delivery.token

@@ -267,6 +267,8 @@ class NatsMailboxes(Mailboxes):
             for group in groups:
                 group.ready.clear()
                 await self._keep_others(group, kinds)
+            if self._was_woken(agent_id):
+                return None
             arrived = self._first(groups, kinds)
             if arrived is not None:
                 delivery = await self._accept(agent_id, *arrived)
@@ -280,7 +282,7 @@ class NatsMailboxes(Mailboxes):
                 looked = await self._look(groups)
                 continue
             await self._pull(groups, left)
-            await self._any_ready(groups, 1.0 if left is None else min(left, 1.0))
+            await self._any_ready(groups, self._pause(groups, left))
             looked = looked or deadline is None or remaining(deadline) == 0
 
     async def _group(self, box: str, name: str) -> _Group:
@@ -311,6 +313,27 @@ class NatsMailboxes(Mailboxes):
             text = message.data.decode()
             group.arrived.append(_Arrived(int(sequence), int(attempts), kind, text, message.reply, time.monotonic()))
         group.ready.set()
+
+    def _pause(self, groups: list[_Group], left: float | None) -> float:
+        """Seconds until the receiver has something to do by itself."""
+        if self._link_.is_down:
+            return min(1.0, self.reconnect_seconds, _LONGEST_PULL if left is None else left)
+        now = time.monotonic()
+        ends = [group.pulls_end - now for group in groups]
+        if any(group.arrived for group in groups):
+            ends.append(self.lease_seconds / 3)  # of those that are kept here
+        return max(min(ends if left is None else [*ends, left]), 0.001)
+
+    def _rouse(self, agent_id: AgentId) -> None:
+        def rouse() -> None:
+            box = _token(agent_id)
+            for group in self._groups.values():
+                if group.box == box:
+                    group.ready.set()
+
+        if os.getpid() == self._pid:
+            with contextlib.suppress(RuntimeError):  # closed
+                self._link_.loop.call_soon_threadsafe(rouse)
 
     def _pull_again(self) -> None:
         for group in self._groups.values():

@@ -43,17 +43,17 @@ class NatsLink:
         address: The server, or several, separated by commas.
         connect_seconds: How long the first connection is tried for.
         reconnect_seconds: How long the server may be away later on.
-        on_reconnect: Called in the event loop when the connection is back.
+        on_change: Called in the event loop when the connection is lost and when it is back.
     """
 
     def __init__(
-        self, address: Address, connect_seconds: float, reconnect_seconds: float, on_reconnect: Callable[[], None]
+        self, address: Address, connect_seconds: float, reconnect_seconds: float, on_change: Callable[[], None]
     ) -> None:
         self._address = address
         self._reconnect_seconds = reconnect_seconds
         self.patience = connect_seconds
         """How long a request is repeated for."""
-        self._on_reconnect = on_reconnect
+        self._on_change = on_change
         self._errors: list[BaseException] = []
         self._down_since: float | None = None
         self.closed = False
@@ -95,10 +95,11 @@ class NatsLink:
 
         async def on_disconnect() -> None:
             self._down_since = self._down_since or time.monotonic()
+            self._on_change()
 
         async def on_reconnect() -> None:
             self._down_since = None
-            self._on_reconnect()
+            self._on_change()
 
         parts = urlsplit(self._address.url)
         login, _, hosts = parts.netloc.rpartition("@")
@@ -161,6 +162,11 @@ class NatsLink:
             raise MailboxesClosedError(
                 f"the server {self._address.shown} was not reached for {self._reconnect_seconds:g} seconds"
             )
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the connection is lost now."""
+        return self._down_since is not None
 
     def close(self) -> None:
         if self.closed:

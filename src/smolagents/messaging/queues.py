@@ -75,7 +75,7 @@ class QueueMailboxes(Mailboxes):
     ) -> Delivery | None:
         deadline = deadline_of(timeout)
         aside = self._aside.setdefault(agent_id, [])
-        while True:
+        while not self._was_woken(agent_id):
             for message in aside:
                 if kinds is None or message.kind in kinds:
                     aside.remove(message)
@@ -85,7 +85,8 @@ class QueueMailboxes(Mailboxes):
             if taken is not None:
                 aside.append(taken)
             elif left is not None and remaining(deadline) == 0:
-                return None
+                break
+        return None
 
     def _get(self, agent_id: AgentId, timeout: float | None) -> Message | None:
         box = self._queue(agent_id)

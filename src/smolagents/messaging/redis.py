@@ -218,6 +218,8 @@ class RedisMailboxes(Mailboxes):
         patience: Patience | None = None
         while True:
             self._check()
+            if self._was_woken(agent_id):
+                return None
             try:
                 quiet = self._quiet.get((agent_id, wanted)) if timeout != 0 else None
                 if quiet is None or quiet[0] <= time.monotonic():
@@ -278,6 +280,13 @@ class RedisMailboxes(Mailboxes):
         streams = [f"{self._base}{_box(agent_id)}:{what}" for what in ("wake", *kinds)]
         block = max(round(seconds * 1000), 1)
         return bool(self._blocking.execute_command("XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *lasts))
+
+    def _rouse(self, agent_id: AgentId) -> None:
+        def rouse() -> None:
+            with contextlib.suppress(MessagingError):
+                self._script("WAKE", _box(agent_id))
+
+        threading.Thread(target=rouse, name="smolagents-wake", daemon=True).start()  # the server may be away
 
     def acknowledge(self, delivery: Delivery) -> None:
         self._script("FINISH", *delivery.token[:3])

@@ -25,6 +25,7 @@ __all__ = [
     "SEND",
     "STATUS",
     "TAKE",
+    "WAKE",
 ]
 
 GROUP = "agents"
@@ -277,3 +278,5 @@ redis.call('HDEL', key(box, 'dead'), id)
 return 1
 """
 )
+
+WAKE = _COMMON + "wake(ARGV[1])"

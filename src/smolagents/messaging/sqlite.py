@@ -89,6 +89,7 @@ class SqliteMailboxes(Mailboxes):
         self._turns: list[int] = []
         self._readers: dict[AgentId, int] = {}
         self._writers: dict[AgentId, int] = {}
+        self._rousers: dict[AgentId, tuple[int, int]] = {}
         self._known: list[AgentId] = []
         self._closed = False
         with self._transaction() as db:
@@ -103,7 +104,7 @@ class SqliteMailboxes(Mailboxes):
             raise MailboxesClosedError(f"the mailboxes {self.url} were closed")
         if os.getpid() != self._pid:  # after a fork: connections and descriptors are the parent's
             self._local, self._connections, self._guard = threading.local(), [], threading.Lock()
-            self._readers, self._writers, self._turns = {}, {}, []
+            self._readers, self._writers, self._rousers, self._turns = {}, {}, {}, []
             self._pid, self._owner = os.getpid(), this_process()
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
@@ -202,6 +203,20 @@ class SqliteMailboxes(Mailboxes):
             if descriptor is not None:
                 os.close(descriptor)
 
+    def _rouser(self, agent_id: AgentId) -> tuple[int, int]:
+        """A pipe of this process alone, to be read and to be written to. The named one may wake another process."""
+        found = self._rousers.get(agent_id)
+        if found is None:
+            found = self._rousers[agent_id] = os.pipe()
+            for descriptor in found:
+                os.set_blocking(descriptor, False)
+        return found
+
+    def _rouse(self, agent_id: AgentId) -> None:
+        if os.getpid() == self._pid and agent_id in self._rousers:
+            with contextlib.suppress(OSError):  # full, or closed
+                os.write(self._rousers[agent_id][1], b"!")
+
     # Boxes
 
     def add(self, agent_id: AgentId) -> None:
@@ -259,13 +274,16 @@ class SqliteMailboxes(Mailboxes):
         self, agent_id: AgentId, timeout: float | None = None, kinds: Sequence[str] | None = None
     ) -> Delivery | None:
         deadline = deadline_of(timeout)
-        reader = self._reader(agent_id)
+        wakers = (self._reader(agent_id), self._rouser(agent_id)[0])
         poll = select.poll()
-        poll.register(reader, select.POLLIN)
+        for waker in wakers:
+            poll.register(waker, select.POLLIN)
         while True:
-            if poll.poll(0):
+            for waker, _ in poll.poll(0):
                 with contextlib.suppress(BlockingIOError):
-                    os.read(reader, 65_536)  # before the look: what comes after it wakes again
+                    os.read(waker, 65_536)  # before the look: what comes after it wakes again
+            if self._was_woken(agent_id):
+                return None
             delivery, again = self._take(agent_id, kinds)
             if delivery is not None:
                 return delivery
@@ -389,16 +407,20 @@ class SqliteMailboxes(Mailboxes):
         self._closed = True
         if os.getpid() != self._pid:
             return
+        for agent_id in list(self._rousers):
+            self._rouse(agent_id)
         with self._guard:
             for db in self._connections:
                 with contextlib.suppress(sqlite3.Error):
                     db.close()
             self._connections.clear()
-        for descriptor in (*self._readers.values(), *self._writers.values(), *self._turns):
+        rousers = [descriptor for pair in self._rousers.values() for descriptor in pair]
+        for descriptor in (*self._readers.values(), *self._writers.values(), *rousers, *self._turns):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         self._readers.clear()
         self._writers.clear()
+        self._rousers.clear()
         self._turns.clear()
 
 
