@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from smolagents._imports import require
 from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep
 from smolagents.tools.arguments import prepare_tool_arguments
-from smolagents.tools.foreign_schema import identifier, plain_schema
+from smolagents.tools.foreign_schema import identifier
 from smolagents.tools.interruption import current_interrupt
+from smolagents.tools.plain_schema import plain_schema
 from smolagents.types.agent_types import AgentAudio, AgentImage, handle_agent_output_types
 from smolagents.types.jsonable import make_json_serializable
 

@@ -244,9 +244,9 @@ def _of_class(cls: type, within: tuple[Any, ...]) -> Schema:
         ]
         return _of_fields({field.name: hints[field.name] for field in fields}, required, within)
     if "pydantic" in sys.modules and issubclass(cls, sys.modules["pydantic"].BaseModel):
-        schema: Schema = cls.model_json_schema()  # type: ignore[attr-defined]
-        inlined: Schema = _inline(schema, schema.pop("$defs", {}))
-        return inlined
+        from smolagents.tools.plain_schema import plain_schema
+
+        return plain_schema(cls.model_json_schema())  # type: ignore[attr-defined]
     for base in cls.__mro__[1:]:
         if base is not object:
             inherited = _BY_CLASS.get(base) or _BY_QUALIFIED_NAME.get(f"{base.__module__}.{base.__qualname__}")
@@ -276,23 +276,3 @@ def _of_fields(hints: dict[str, Any], required: list[str], within: tuple[Any, ..
 def nested(schema: Schema) -> Schema:
     """A schema for a place inside another one, where "any" is said by saying no type."""
     return {key: value for key, value in schema.items() if key != "type"} if schema.get("type") == "any" else schema
-
-
-def _inline(schema: Any, definitions: dict[str, Any], within: tuple[str, ...] = ()) -> Any:
-    """Put definitions in the place of references: a tool's input is a part of a schema, so it cannot refer to a root."""
-    if isinstance(schema, list):
-        return [_inline(item, definitions, within) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    reference = schema.get("$ref")
-    if isinstance(reference, str):
-        name = reference.rpartition("/")[2]
-        if name in within or name not in definitions:
-            return {"type": "object"}
-        rest = {key: value for key, value in schema.items() if key != "$ref"}
-        return {**_inline(definitions[name], definitions, (*within, name)), **rest}
-    return {
-        key: _inline(value, definitions, within)
-        for key, value in schema.items()
-        if key != "title" or not isinstance(value, str)
-    }

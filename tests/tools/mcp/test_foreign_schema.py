@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import keyword
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +14,8 @@ from hypothesis import strategies as st
 
 from smolagents import Tool
 from smolagents.tools import AUTHORIZED_TYPES, prepare_tool_arguments
-from smolagents.tools.foreign_schema import identifier, inputs_of_json_schema, plain_schema, type_of_schema
+from smolagents.tools.foreign_schema import identifier, inputs_of_json_schema, type_of_schema
+from smolagents.tools.plain_schema import plain_schema
 
 DESCRIPTION = "See the description of the tool."
 
@@ -97,12 +102,135 @@ def test_what_is_no_schema_has_no_inputs_or_any(schema: Any) -> None:
 
 @given(st.text(), st.sets(st.text(max_size=3), max_size=3))
 def test_an_identifier_is_one_and_is_new(name: str, taken: set[str]) -> None:
-    import keyword
-
     found = identifier(name, taken)
     assert found.isidentifier()
     assert not keyword.iskeyword(found)
     assert found not in taken
+
+
+def chain(length: int, keyword: str) -> dict[str, Any]:
+    """Each definition refers to the next one twice: written out, the last is there 2 ** length times."""
+    definitions: dict[str, Any] = {}
+    for number in range(length):
+        following = {"$ref": f"#/$defs/D{number + 1}"}
+        definitions[f"D{number}"] = (
+            {"type": "object", "properties": {"a": following, "b": following}}
+            if keyword == "properties"
+            else {keyword: [following, following]}
+        )
+    return {"properties": {"x": {"$ref": "#/$defs/D0"}}, "$defs": {**definitions, f"D{length}": {"type": "string"}}}
+
+
+def everyone_refers_to_everyone(count: int) -> dict[str, Any]:
+    """Written out, each order of the definitions is a path through them: count! of these."""
+    fields = {f"f{number}": {"$ref": f"#/$defs/D{number}"} for number in range(count)}
+    definitions = {f"D{number}": {"type": "object", "properties": fields} for number in range(count)}
+    return {"properties": {"x": {"$ref": "#/$defs/D0"}, "y": {"type": "integer"}}, "$defs": definitions}
+
+
+def nested(keyword: str, depth: int) -> dict[str, Any]:
+    spec: Any = {"type": "string"}
+    for _ in range(depth):
+        spec = {"properties": {"a": spec}} if keyword == "properties" else {keyword: spec}
+    return {"properties": {"x": spec}}
+
+
+def deep_value(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+HOSTILE = {
+    "doubling fields": chain(200, "properties"),
+    "doubling alternatives": chain(200, "anyOf"),
+    "doubling parts": chain(200, "allOf"),
+    "all to all": everyone_refers_to_everyone(60),
+    "each to the other": {
+        "properties": {"x": {"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/A"}]}},
+        "$defs": {"A": {"properties": {"p": {"$ref": "#/properties/x"}, "q": {"$ref": "#"}}}},
+    },
+    "the same place by many names": {
+        "properties": {"x": {"anyOf": [{"$ref": "#" + "/properties/x" * n} for n in range(1, 40)]}},
+    },
+    "deep fields": nested("properties", 400),
+    "deep items": nested("items", 400),
+    "deep negation": nested("not", 400),
+    "many arguments": {"properties": {f"x{n}": {"type": "string"} for n in range(100_000)}},
+    "many arguments of like names": {"properties": {chr(0x4E00 + n): {} for n in range(20_000)}},
+    "many alternatives": {"properties": {"x": {"anyOf": [{"const": n} for n in range(100_000)]}}},
+    "many values": {"properties": {"x": {"type": "string", "enum": [f"value {n}" for n in range(200_000)]}}},
+    "a long value": {"properties": {"x": {"const": "y" * 5_000_000}}},
+    "a long text": {"properties": {"x": {"type": "string", "description": "y" * 5_000_000}}},
+    "a deep value": {"properties": {"x": {"default": deep_value(900), "enum": [deep_value(900)]}}},
+    "something of its own": {"properties": {"x": {"x-tree": deep_value(900), "type": "string"}}},
+    "huge numbers": {"properties": {"x": {"minimum": 10**5000, "maximum": float("inf"), "enum": [10**5000, 1]}}},
+    "a long pointer": {"properties": {"x": {"anyOf": [{"$ref": "#" + "/x" * 500_000}] * 500}}},
+    "many anchors": {
+        "properties": {"x": {"anyOf": [{"$ref": "#none"}] * 1000}},
+        "$defs": {f"D{n}": {"$anchor": f"a{n}"} for n in range(50_000)},
+    },
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_schema_made_to_do_harm_takes_little_time_and_room(kind: str) -> None:
+    started = time.process_time()
+    inputs, names = inputs_of_json_schema(HOSTILE[kind])
+    schema = plain_schema(HOSTILE[kind])
+    assert len(json.dumps(inputs)) < 300_000
+    assert len(json.dumps(schema)) < 300_000
+    assert set(inputs) == set(names)
+    assert inputs
+
+    class Remote(Tool):
+        name = "remote"
+        description = "Somewhere else."
+        output_type = "any"
+        output_schema = schema
+        skip_forward_signature_validation = True
+
+        def forward(self, **arguments: Any) -> Any:
+            return arguments
+
+    Remote.inputs = inputs
+    tool = Remote()
+    tool.to_code_prompt()
+    tool.to_tool_calling_prompt()
+    if "x" in inputs:
+        for value in ("5", [[["a"]]], {"a": {"a": {"b": 1}}}, {"f0": {"f1": {"f2": {}}}}):
+            with contextlib.suppress(TypeError, ValueError):
+                prepare_tool_arguments(tool, {"x": value, **({"y": 1} if "y" in inputs else {})})
+    assert time.process_time() - started < 5
+
+
+def test_a_schema_that_grows_is_cut_in_its_depth_and_not_in_its_later_arguments() -> None:
+    inputs, _ = inputs_of_json_schema(everyone_refers_to_everyone(30))
+    assert inputs["y"]["type"] == "integer"
+    assert set(inputs["x"]["properties"]) == {f"f{number}" for number in range(30)}
+    assert inputs["x"]["properties"]["f7"]["type"] == "object"
+
+
+def test_what_is_left_out_is_not_refused() -> None:
+    values = [f"value {number}" for number in range(200_000)]
+    fields = {f"f{number}": {"type": "string"} for number in range(5_000)}
+    spec = {"type": "object", "properties": {**fields, "late": {"enum": values}}, "additionalProperties": False}
+    inputs, _ = inputs_of_json_schema({"properties": {"x": spec, "y": {"enum": values}}})
+
+    class Remote(Tool):
+        name = "remote"
+        description = "Somewhere else."
+        output_type = "any"
+        skip_forward_signature_validation = True
+
+        def forward(self, **arguments: Any) -> Any:
+            return arguments
+
+    Remote.inputs = inputs
+    given = {"x": {"f4999": "a", "late": values[-1]}}
+    assert prepare_tool_arguments(Remote(), given) == given
 
 
 _VALUES = st.recursive(
@@ -131,8 +259,7 @@ _SCHEMAS = st.recursive(
 )  # fmt: skip
 
 
-@pytest.mark.skip(reason="some generated schemas take it very long")
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(_SCHEMAS, _SCHEMAS, _VALUES)
 def test_any_schema_becomes_inputs_that_tools_and_the_validator_take(spec: Any, definition: Any, value: Any) -> None:
     schema = {"type": "object", "properties": {"x": spec}, "$defs": {"A": definition}}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from smolagents.tools.base import Tool
 from smolagents.tools.errors import ToolDefinitionError
-from smolagents.tools.foreign_schema import accepts_null, inputs_of_json_schema, plain_schema, type_of_schema
+from smolagents.tools.foreign_schema import inputs_of_json_schema, properties_that_accept_null, type_of_schema
 from smolagents.tools.mcp.errors import MCPConnectionError, MCPToolError
 from smolagents.tools.mcp.results import json_arguments, prompt_text, resource_value, tool_output
+from smolagents.tools.plain_schema import plain_schema
 from smolagents.types.agent_types import handle_agent_output_types
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class MCPTool(RemoteTool):
         annotated = getattr(definition.annotations, "title", None)
         self.description = definition.description or definition.title or annotated or f"The tool {definition.name}."
         self.inputs, self._names = inputs_of_json_schema(definition.input_schema)
-        self._schema = definition.input_schema
+        self._may_be_null = properties_that_accept_null(definition.input_schema)
         schema = definition.output_schema if self._structured else None
         self.output_schema = plain_schema(schema) if schema else None
         self.output_type = type_of_schema(schema) if schema else "string"
@@ -158,7 +159,7 @@ class MCPTool(RemoteTool):
             self._names[name]: value
             for name, value in arguments.items()
             # A null for what is optional and cannot be null means that it is left out.
-            if value is not None or accepts_null(self._schema, self._names[name])
+            if value is not None or self._names[name] in self._may_be_null
         }
         plain = json_arguments(given, self.name)
 
