@@ -10,7 +10,15 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-__all__ = ["build_parser", "parse_arguments"]
+__all__ = [
+    "Parser",
+    "add_common_arguments",
+    "add_model_arguments",
+    "build_parser",
+    "parse_arguments",
+    "steps",
+    "wants_debug",
+]
 
 _EPILOG = """\
 examples:
@@ -31,7 +39,9 @@ be reached; 130 stopped by Ctrl-C.
 """
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and which option may have been meant."""
+
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: (--?[\w-]+)", message)
         if unknown:
@@ -42,7 +52,7 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `smolagent`."""
-    parser = _Parser(
+    parser = Parser(
         prog="smolagent",
         usage="%(prog)s [task] [options]",
         description="Give an agent a task. It thinks, writes Python or calls tools, looks at what\nhappened, and repeats.",
@@ -51,16 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("prompt", nargs="?", metavar="task", help="what the agent is to do, in quotes")
-    model = parser.add_argument_group("model")
-    model.add_argument("--model-type", metavar="NAME", help="class of the model, such as OpenAIModel or LlamaCppModel")
-    model.add_argument("--model-id", metavar="ID", help="the model's name at its provider, or a GGUF file")
-    model.add_argument("--provider", metavar="NAME", help="inference provider, for InferenceClientModel")
-    model.add_argument("--api-base", metavar="URL", help="address of the model's server")
-    model.add_argument(
-        "--api-key",
-        metavar="KEY",
-        help="key for that server; better set in the environment, where other users cannot see it",
-    )
+    add_model_arguments(parser)
     agent = parser.add_argument_group("agent")
     agent.add_argument(
         "--action-type",
@@ -77,11 +78,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="where its code runs: sandbox (default where the system has one), local, docker, wasm, monty, e2b, modal, blaxel",
     )
-    agent.add_argument("--max-steps", type=_steps, default=20, metavar="N", help="steps it may take (default: 20)")
+    agent.add_argument("--max-steps", type=steps, default=20, metavar="N", help="steps it may take (default: 20)")
     team = parser.add_argument_group("team")
     team.add_argument(
         "--num-agents",
-        type=_steps,
+        type=steps,
         default=1,
         metavar="N",
         help="agents that share the work, each a process of its own (default: 1)",
@@ -94,6 +95,26 @@ def build_parser() -> argparse.ArgumentParser:
     team.add_argument(
         "--mailboxes", metavar="URL", help="where their messages are kept (default: a temporary SQLite file)"
     )
+    add_common_arguments(parser)
+    return parser
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say which model thinks: the arguments of `choose_model`."""
+    model = parser.add_argument_group("model")
+    model.add_argument("--model-type", metavar="NAME", help="class of the model, such as OpenAIModel or LlamaCppModel")
+    model.add_argument("--model-id", metavar="ID", help="the model's name at its provider, or a GGUF file")
+    model.add_argument("--provider", metavar="NAME", help="inference provider, for InferenceClientModel")
+    model.add_argument("--api-base", metavar="URL", help="address of the model's server")
+    model.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="key for that server; better set in the environment, where other users cannot see it",
+    )
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--verbosity-level` and `--version`."""
     parser.add_argument(
         "--verbosity-level",
         type=_level,
@@ -104,7 +125,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, help="show the version and leave"
     )
-    return parser
 
 
 class _Version(argparse.Action):
@@ -117,7 +137,8 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _steps(text: str) -> int:
+def steps(text: str) -> int:
+    """A count of at least 1."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)

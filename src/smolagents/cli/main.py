@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from smolagents.cli.arguments import parse_arguments, wants_debug
-from smolagents.cli.problems import CliError, explain
+from smolagents.cli.problems import NO_ANSWER, OK, CliError, reported
+from smolagents.cli.terminal import confirm, on_terminal
 
 __all__ = ["SUBCOMMANDS", "main"]
 
@@ -19,11 +19,10 @@ SUBCOMMANDS: dict[str, str] = {
     "mailbox": "smolagents.cli.mailbox:mailbox",
     "worker": "smolagents.cli.mailbox:worker",
     "serve-mcp": "smolagents.cli.serve_mcp:serve_mcp",
+    "trace": "smolagents.cli.trace:trace",
 }
 """First words that are commands of their own, with the function of the remaining arguments that returns an exit code.
 Any other first word belongs to a task."""
-
-_OK, _NO_ANSWER, _WRONG_USE, _INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,35 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(argv: Sequence[str]) -> int:
     """Work on the task of a command line, or converse where it has none."""
     arguments = parse_arguments(argv)
-    debug = wants_debug(arguments.verbosity_level)
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - kept open: the interpreter flushes it at exit
-        return _NO_ANSWER
-    except Exception as error:
-        if debug:
-            import traceback
-
-            traceback.print_exc()
-        if not isinstance(error, (CliError, ImportError, OSError)) and not debug:
-            print(
-                f"smolagent: {type(error).__name__}: {explain(error)} (SMOLAGENTS_DEBUG=1 shows where)",
-                file=sys.stderr,
-            )
-        else:
-            print(f"smolagent: {explain(error, arguments.api_base)}", file=sys.stderr)
-        return _WRONG_USE
+    return reported(
+        "smolagent",
+        lambda: _run(arguments),
+        debug=wants_debug(arguments.verbosity_level),
+        api_base=arguments.api_base,
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     conversation = False
     if arguments.prompt is None:
-        if _on_terminal():
+        if on_terminal():
             from smolagents.cli.interactive import interactive_mode
 
             conversation = True
@@ -82,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 arguments = interactive_mode(arguments)
             except EOFError:
                 print()
-                return _OK
+                return OK
         else:
             arguments.prompt = sys.stdin.read().strip() if sys.stdin is not None else ""
             if not arguments.prompt:
@@ -99,14 +81,14 @@ def _run(arguments: argparse.Namespace) -> int:
             return converse(session, arguments.prompt)
         except EOFError:
             print()
-            return _OK
+            return OK
     answer = session.run(arguments.prompt)
     if arguments.verbosity_level <= 0:
         print(answer)
     if not session.solved:
         print(f"smolagent: no answer was found within {arguments.max_steps} steps", file=sys.stderr)
-        return _NO_ANSWER
-    return _OK
+        return NO_ANSWER
+    return OK
 
 
 def _session(arguments: argparse.Namespace) -> Any:
@@ -129,7 +111,7 @@ def _session(arguments: argparse.Namespace) -> Any:
             arguments.api_base,
             arguments.api_key,
             arguments.provider,
-            confirm=_confirm if _on_terminal() else None,
+            confirm=confirm if on_terminal() else None,
         )
     return make_session(
         model=model,
@@ -141,19 +123,3 @@ def _session(arguments: argparse.Namespace) -> Any:
         api_base=arguments.api_base,
         executor_type=arguments.executor_type,
     )
-
-
-def _on_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
-
-
-def _confirm(question: str) -> bool:
-    from smolagents.monitoring import pause_live
-
-    with pause_live():
-        print(question, "[Y/n]", end=" ", flush=True)
-        try:
-            return input().strip().lower() in ("", "y", "yes")
-        except EOFError:
-            print()
-            return False

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 
 from smolagents.monitoring.text import one_line
 
-__all__ = ["CliError", "explain", "known"]
+__all__ = ["INTERRUPTED", "NO_ANSWER", "OK", "WRONG_USE", "CliError", "explain", "known", "reported"]
+
+OK, NO_ANSWER, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: answered; no answer; wrong use, or no model; stopped by Ctrl-C."""
+
 
 _UNREACHABLE = {
     "APIConnectionError",
@@ -63,3 +69,39 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def reported(program: str, work: Callable[[], int], *, debug: bool, api_base: str | None = None) -> int:
+    """Do the work of a command, and put what goes wrong into one line.
+
+    Args:
+        program: Name of the command.
+        work: Returns the exit code.
+        debug: Whether to show tracebacks.
+        api_base: Address of the model's server, to name it when it cannot be reached.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = work()
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - kept open: the interpreter flushes it at exit
+        return NO_ANSWER
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        if not isinstance(error, (CliError, ImportError, OSError)) and not debug:
+            print(
+                f"{program}: {type(error).__name__}: {explain(error)} (SMOLAGENTS_DEBUG=1 shows where)",
+                file=sys.stderr,
+            )
+        else:
+            print(f"{program}: {explain(error, api_base)}", file=sys.stderr)
+        return WRONG_USE

@@ -1,0 +1,1 @@
+"""The web agent: an agent that drives a real browser."""
