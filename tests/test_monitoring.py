@@ -116,7 +116,7 @@ def test_a_terminal_gets_panels_and_colours():
     plain = ANSI.sub("", output)
     assert "\x1b[" in output
     assert re.search(r"╭─ New run - finder ─+╮\n│ Find it +│\n╰─ Model - tiny ─+╯", plain)
-    assert "  def f():" in plain
+    assert "\ndef f():\n    return 1\n" in plain, "code can be selected and pasted as it is"
     assert max(map(len, plain.splitlines())) == 80
 
 
@@ -189,7 +189,7 @@ def test_long_outputs_are_folded_below_debug():
     folded = shown(logger)
     assert "line 0\n" in folded
     assert "line 999\n" in folded
-    assert "980 lines hidden" in folded
+    assert "980 lines hidden (agent.replay() shows them)" in folded
     assert folded.count("\n") < 30
     for whole in (in_file(LogLevel.DEBUG), in_file()):
         whole.log_output(text, fold=whole.level is LogLevel.DEBUG)
@@ -213,10 +213,10 @@ def test_folding_keeps_the_beginning_and_the_end(lines):
 
 def test_images_are_noted():
     logger = in_file()
-    logger.log_output("seen", images=2)
-    logger.log_output("", images=1)
-    assert "seen\n[2 images]" in shown(logger)
-    assert "Output: [1 image]" in shown(logger)
+    logger.log_output("seen", images=[SimpleNamespace(size=(640, 480)), b"png"])
+    logger.log_output("", images=[b"png"])
+    assert "seen\n[image of 640 x 480 pixels]\n[image]" in shown(logger)
+    assert "Output: [image]" in shown(logger)
 
 
 def test_messages_show_roles_texts_images_and_tool_calls():

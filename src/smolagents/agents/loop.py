@@ -26,7 +26,7 @@ from smolagents.types.usage import Timing
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
 
-__all__ = ["STOP_SEQUENCES", "StepStarted", "ask", "cut_off", "final_answer_flow", "run_flow"]
+__all__ = ["STOP_SEQUENCES", "StepRecorded", "StepStarted", "ask", "cut_off", "final_answer_flow", "run_flow"]
 
 STOP_SEQUENCES = ("Observation:", "Calling tools:")
 """Where a model that goes on to imagine what its action gave is stopped."""
@@ -40,6 +40,15 @@ class StepStarted:
     def __init__(self, kind: type[MemoryStep], number: int) -> None:
         self.kind = kind
         self.number = number
+
+
+class StepRecorded:
+    """The callbacks have seen a step, and may have changed it. For the console; not part of a run's stream."""
+
+    __slots__ = ("step",)
+
+    def __init__(self, step: ActionStep | PlanningStep) -> None:
+        self.step = step
 
 
 def run_flow(agent: MultiStepAgent, run: Run) -> Flow:
@@ -122,7 +131,8 @@ def _record(agent: MultiStepAgent, run: Run, step: ActionStep | PlanningStep) ->
     failure: Exception | None = None
     yield Emit(step, public=False)
     try:
-        run.monitor.update_metrics(step)
+        with agent.reporter.speaking(run):
+            run.monitor.update_metrics(step)
         for callback, takes_one in agent.step_callbacks.callbacks_for(step):
             try:
                 yield Invoke(callback, (step,), {} if takes_one else {"agent": agent})
@@ -131,6 +141,7 @@ def _record(agent: MultiStepAgent, run: Run, step: ActionStep | PlanningStep) ->
     finally:
         if not run.memory.steps or run.memory.steps[-1] is not step:
             run.memory.steps.append(step)
+    yield Emit(StepRecorded(step), public=False)
     yield Emit(step, shown=False)
     if failure is not None:
         raise failure

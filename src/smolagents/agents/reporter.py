@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from smolagents.agents.loop import StepStarted
-from smolagents.agents.run import ToolOutput
+from smolagents.agents.loop import StepRecorded, StepStarted
+from smolagents.agents.run import ToolOutput, active_run
 from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep, TaskStep, ToolCall
 from smolagents.monitoring import YELLOW_HEX, AgentLogger, LogLevel
+from smolagents.monitoring.speaker import Speaker, speaker
 from smolagents.monitoring.text import one_line
 from smolagents.tools.progress import ToolProgress
 from smolagents.types.messages import ChatMessage, ChatMessageStreamDelta
@@ -34,8 +36,6 @@ class Reporter:
 
     def observe(self, run: Run, event: Any) -> None:
         """Show an event."""
-        if run.watch is not None:
-            run.tell(event)
         level = self.logger.level
         if level < LogLevel.ERROR:
             return
@@ -47,19 +47,32 @@ class Reporter:
             view = run.view
             if view is None:
                 view = run.view = _RunView(run, self.logger)
-            view.show(event)
+            if type(event) is ChatMessageStreamDelta:
+                view.stream(event)
+                return
+            with view.speaking():
+                view.show(event)
         except Exception:
             logging.getLogger("smolagents").exception("an event could not be shown")
 
+    def speaking(self, run: Run) -> contextlib.AbstractContextManager[object]:
+        """What is logged in the block is shown as said by `run`."""
+        return contextlib.nullcontext() if run.view is None else run.view.speaking()
+
     def ended(self, run: Run, error: BaseException | None = None) -> None:
         """A run is over: take the live line away, and say why it ended unless its last step has said so."""
-        if run.view is not None:
-            run.view.close()
-        if not isinstance(error, Exception) or self.logger.level < LogLevel.ERROR:
-            return
-        steps = run.memory.steps
-        if not (steps and getattr(steps[-1], "error", None) is not None):
-            self.logger.log_error(f"{type(error).__name__}: {error}")
+        with self.speaking(run):
+            if run.view is not None:
+                run.view.close()
+            if not isinstance(error, Exception) or self.logger.level < LogLevel.ERROR:
+                return
+            steps = run.memory.steps
+            if not (steps and getattr(steps[-1], "error", None) is not None):
+                self.logger.log_error(f"{type(error).__name__}: {error}")
+
+
+_VIEWS: set[_RunView] = set()
+"""The runs that are being shown."""
 
 
 class _RunView:
@@ -70,38 +83,67 @@ class _RunView:
         self.logger = logger
         tags = getattr(run.agent, "code_block_tags", None)
         self._opening = tags[0] if tags else None
-        self._live = contextlib.ExitStack()
+        self._thinking = contextlib.ExitStack()
         self._activity: Activity | None = None
-        self._running: dict[str, Activity] = {}
+        self._calls: dict[str, tuple[ToolCall, Activity, contextlib.ExitStack]] = {}
         self._reply = ""
         self._thought_shown = False
         self._messages_shown = 0
+        self._images_shown = 0
+        above = active_run.get()  # whose tools or code called this run
+        self._above: _RunView | None = None if above is None or above is run else above.view
+        self._below = 0
+        if self._above is not None:
+            self._above._below += 1
+        self._depth: int = 0 if self._above is None else self._above._depth + 1
+        self._name = run.agent.name or f"run {len(_VIEWS) + 1}"
+        _VIEWS.add(self)
+
+    @contextlib.contextmanager
+    def speaking(self) -> Iterator[None]:
+        depth = self._depth
+        # Besides itself and the runs that wait for it, nobody speaks.
+        crowd = len(_VIEWS) > depth + 1
+        token = speaker.set(Speaker(depth, self._name if depth or crowd else None, crowd))
+        try:
+            yield
+        finally:
+            speaker.reset(token)
 
     def close(self) -> None:
+        """The run is over."""
+        self._settle()
+        if self in _VIEWS:
+            _VIEWS.discard(self)
+            if self._above is not None:
+                self._above._below -= 1
+
+    def _settle(self) -> None:
+        """Nothing of the run is going on at this moment: take its live lines away."""
         self._activity = None
-        self._running.clear()
-        self._live.close()
+        self._thinking.close()
+        while self._calls:
+            self._calls.popitem()[1][2].close()
 
     def show(self, event: Any) -> None:
         kind = type(event)
-        if kind is ChatMessageStreamDelta:
-            self._reply += event.content or ""
-            if self._activity is not None:
-                self._activity.write(event.content or event.reasoning_content or "")
-            return
         if kind is ToolProgress:
             self._progressed(event)
-            return
-        self.close()
+        elif kind is ToolCall:
+            self._call(event)
+        elif kind is ToolOutput:
+            self._came_back(event)
+        elif kind is StepRecorded:
+            self._recorded(event.step)
+        else:
+            self._settle()
+            self._show_settled(kind, event)
+
+    def _show_settled(self, kind: type, event: Any) -> None:
         if kind is StepStarted:
             self._start(event)
         elif kind is ChatMessage:
             self._replied(event)
-        elif kind is ToolCall:
-            self._call(event)
-        elif kind is ToolOutput:
-            if not event.is_final_answer:
-                self.logger.log_output(event.observation, f"Output of {event.tool_call.name}")
         elif kind is ActionStep:
             self._finish(event)
         elif kind is PlanningStep:
@@ -118,10 +160,26 @@ class _RunView:
     def _start(self, event: StepStarted) -> None:
         self._reply = ""
         self._thought_shown = False
+        self._images_shown = 0
         planning = event.kind is PlanningStep
         self.logger.log_rule("Planning" if planning else f"Step {event.number}")
-        label = "Planning…" if planning else "Thinking…"
-        self._activity = self._live.enter_context(self.logger.stream(label, keep=False))
+        label = self._label("Planning…" if planning else "Thinking…")
+        self._activity = self._thinking.enter_context(self.logger.stream(label, keep=False))
+
+    def _label(self, label: str) -> str:
+        """The name of an activity, which stands beside those of other runs."""
+        return speaker.get().heading(label, always=True)
+
+    def stream(self, delta: ChatMessageStreamDelta) -> None:
+        self._reply += delta.content or ""
+        if self._activity is None:
+            return
+        self._activity.write(delta.content or delta.reasoning_content or "")
+        for call in delta.tool_calls or ():
+            function = call.function
+            if function is not None:
+                self._activity.write(f"\n{function.name} " if function.name else "")
+                self._activity.write(function.arguments if isinstance(function.arguments, str) else "")
 
     def _replied(self, message: ChatMessage) -> None:
         self._reply = message.text
@@ -138,36 +196,54 @@ class _RunView:
             self.logger.log_markdown(thought, title="Thought")
 
     def _call(self, call: ToolCall) -> None:
+        self._thinking.close()
         self._thought(self._reply)
         if call.name == "python_interpreter" and isinstance(call.arguments, str):
             self.logger.log_code("Code", call.arguments)
             label = "Running the code…"
         else:
-            arguments = call.arguments
-            if isinstance(arguments, dict):
-                arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-            self.logger.log_code("Tool call", f"{call.name}({arguments})")
-            label = f"Running {call.name}…"
-        self._running[call.name] = self._live.enter_context(self.logger.status(label))
+            label = _as_python(call)
+            self.logger.log_tool_call(label)
+        closing = contextlib.ExitStack()
+        activity = closing.enter_context(self.logger.status(self._label(label)))
+        self._calls[call.id] = (call, activity, closing)
+
+    def _came_back(self, output: ToolOutput) -> None:
+        call, _, closing = self._calls.pop(output.id, (output.tool_call, None, contextlib.ExitStack()))
+        closing.close()
+        if output.is_final_answer:
+            return
+        # Which of several calls of one tool it was can only be told from their arguments.
+        twin = self._calls and any(other.name == call.name for other, _, _ in self._calls.values())
+        self.logger.log_output(output.observation, f"Output of {_as_python(call) if twin else call.name}")
 
     def _progressed(self, progress: ToolProgress) -> None:
         """Beside what runs: the call of that tool, or the code that calls it. Tools run in threads of their own."""
-        running = self._running.copy()
-        activity = running.get(progress.tool)
+        if self._below:  # an agent that was called shows the progress of its own tools
+            return
         value = one_line(str(progress.value), 200)
-        if activity is not None:
-            activity.update(detail=value)
-        elif "python_interpreter" in running:
-            running["python_interpreter"].update(detail=f"{progress.tool}: {value}")
+        for call, activity, _ in list(self._calls.values()):
+            if call.name == progress.tool:
+                activity.update(detail=value)
+                return
+            if call.name == "python_interpreter" and progress.tool in self.run.agent.tools:
+                activity.update(detail=f"{progress.tool}: {value}")
 
     def _finish(self, step: ActionStep) -> None:
         self._sent(step)
         self._thought(step.model_output if isinstance(step.model_output, str) else "")
-        images = len(step.observations_images or ())
+        images = step.observations_images or ()
+        self._images_shown = len(images)
         if images or (step.observations and step.code_action is not None):
             self.logger.log_output(_printed(step.observations or ""), "Output", images=images)
         if step.error is not None:
             self.logger.log_error(str(step.error))
+
+    def _recorded(self, step: ActionStep | PlanningStep) -> None:
+        """Callbacks have seen the step; some add images to it, as of a browser's window."""
+        added = (step.observations_images or ())[self._images_shown :] if isinstance(step, ActionStep) else ()
+        if added:
+            self.logger.log_output("", "Seen", images=added)
 
     def _sent(self, step: ActionStep | PlanningStep) -> None:
         if self.logger.level < LogLevel.DEBUG:
@@ -178,6 +254,13 @@ class _RunView:
         self.logger.log_messages(messages[known:])
         if isinstance(step, ActionStep):
             self._messages_shown = len(messages)
+
+
+def _as_python(call: ToolCall) -> str:
+    arguments = call.arguments
+    if isinstance(arguments, dict):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return f"{call.name}({arguments})"
 
 
 def _printed(observations: str) -> str:

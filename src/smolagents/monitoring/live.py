@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Activity", "LiveDisplay", "pause_live"]
 
+DELAY = 0.15
+"""Seconds for which something must run before it is shown: what is over at once would only flicker, and cost time."""
 MAX_SHOWN = 4
 """Activities shown at once; the newest ones."""
 TAIL_LINES = 12
 """Lines of streamed text that are shown at once; the newest ones."""
+_IDLE = 5.0
+"""Seconds without activities after which the thread that watches them ends."""
 
 
 class LiveScreen(Protocol):
@@ -73,11 +77,15 @@ class LiveDisplay:
     def __init__(self, screen: LiveScreen) -> None:
         self._screen = screen
         self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         # Replaced as a whole, so that the thread that draws reads it without the lock.
         self._activities: tuple[Activity, ...] = ()
         self._live: Live | None = None
         self._spinner: Any = None
         self._paused = 0
+        self._watcher: threading.Thread | None = None
+        self._asleep = False
+        self._streams: tuple[_Above, ...] = ()
 
     @contextlib.contextmanager
     def show(self, activity: Activity) -> Iterator[Activity]:
@@ -86,8 +94,10 @@ class LiveDisplay:
             yield activity
             return
         with self._lock:
+            if not self._activities:
+                self._step_in()
             self._activities = (*self._activities, activity)
-            self._start()
+            self._wake()
         try:
             yield activity
         finally:
@@ -95,6 +105,7 @@ class LiveDisplay:
                 self._activities = tuple(one for one in self._activities if one is not activity)
                 if not self._activities:
                     self._stop()
+                    self._step_out()
 
     def pause(self) -> None:
         with self._lock:
@@ -105,21 +116,51 @@ class LiveDisplay:
         with self._lock:
             self._paused = max(0, self._paused - 1)
             if self._activities:
-                self._start()
+                self._wake()
+
+    def _wake(self) -> None:
+        """Have the watcher look at the activities, now or when its present sleep is over."""
+        if self._watcher is None or not self._watcher.is_alive():
+            self._watcher = threading.Thread(target=self._watch, name="smolagents-live", daemon=True)
+            self._watcher.start()
+        elif self._asleep:
+            self._changed.notify()
+
+    def _watch(self) -> None:
+        """Start drawing when something has run for a while."""
+        with self._lock:
+            while True:
+                if not self._activities or self._live is not None or self._paused:
+                    self._asleep = True
+                    woken = self._changed.wait(_IDLE)
+                    self._asleep = False
+                    if not woken and not self._activities:
+                        self._watcher = None
+                        return
+                    continue
+                remaining = min(one.started for one in self._activities) + DELAY - time.monotonic()
+                # In the middle of a line, such as a progress bar of someone else, is no place to draw.
+                if remaining > 0 or any(stream.within_line for stream in self._streams):
+                    self._changed.wait(max(remaining, DELAY / 2))
+                else:
+                    self._start()
 
     def _start(self) -> None:
-        if self._live is not None or self._paused:
-            return
         from rich.live import Live
         from rich.spinner import Spinner
 
-        _watch_input()
         console = self._screen.console
         unicode = console.encoding.startswith("utf") and not console.legacy_windows
         self._spinner = Spinner("dots" if unicode else "line", style="cyan")
-        live = Live(console=console, transient=True, refresh_per_second=10, get_renderable=self._render)
+        live = Live(
+            console=console,
+            transient=True,
+            refresh_per_second=10,
+            get_renderable=self._render,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         self._live = live
-        _DISPLAYS.add(self)
         with contextlib.suppress(OSError, ValueError):
             live.start()
 
@@ -128,6 +169,24 @@ class LiveDisplay:
         if live is not None:
             with contextlib.suppress(OSError, ValueError):
                 live.stop()
+            for stream in self._streams:
+                stream.release()
+
+    def _step_in(self) -> None:
+        """Stand in for the standard streams, so that what is written there comes to stand above the live lines."""
+        _watch_input()
+        _DISPLAYS.add(self)
+        self._streams = (_Above(self, _behind(sys.stdout)), _Above(self, _behind(sys.stderr)))
+        sys.stdout, sys.stderr = self._streams
+
+    def _step_out(self) -> None:
+        out, err = self._streams
+        # Whoever has put a stream of their own in our place in the meantime will put ours back, which only passes on
+        # what it is given.
+        if sys.stdout is out:
+            sys.stdout = out.rich_proxied_file
+        if sys.stderr is err:
+            sys.stderr = err.rich_proxied_file
 
     def _render(self) -> RenderableType:
         from rich.console import Group
@@ -138,10 +197,10 @@ class LiveDisplay:
         shown = self._activities[-MAX_SHOWN:]
         now = time.monotonic()
         rows: list[RenderableType] = []
+        room = min(TAIL_LINES, max(console.height // 2, 1)) // max(sum(bool(one.text) for one in shown), 1)
         for activity in shown:
-            if text := activity.tail(min(TAIL_LINES, max(console.height // 2, 1))):
+            if text := activity.tail(max(room, 1)):
                 rows.append(Text(text, style="dim"))
-        for activity in shown:
             words = f"{one_line(activity.label, max(console.width - 30, 20))} {now - activity.started:.0f} s"
             if activity.detail:
                 words += f" | {one_line(activity.detail, max(console.width - len(words) - 8, 10))}"
@@ -149,6 +208,59 @@ class LiveDisplay:
             row.add_row(self._spinner, Text(words, style="dim", no_wrap=True))
             rows.append(row)
         return Group(*rows)
+
+
+class _Above:
+    """Stands in for a standard stream: what is written there comes to stand above the live lines, if there are any."""
+
+    def __init__(self, display: LiveDisplay, stream: Any) -> None:
+        self._display = display
+        self.rich_proxied_file = stream  # the name under which rich and `Screen` look for what is behind
+        self.within_line = False
+        """Whether the last line that was written has not ended yet."""
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        display = self._display
+        with display._lock:
+            if display._live is None:
+                if text and self.rich_proxied_file is not None:
+                    self.rich_proxied_file.write(text)
+                    self.within_line = not text.endswith("\n")
+            else:
+                whole, newline, rest = (self._rest + text).rpartition("\n")
+                self._rest = rest
+                if newline:
+                    display._screen.console.out(whole, highlight=False)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def release(self) -> None:
+        """Write the line that was held back because it had not ended, now that no live lines are in its way."""
+        rest, self._rest = self._rest, ""
+        self.write(rest)
+
+    def flush(self) -> None:
+        display = self._display
+        with display._lock:
+            if self._rest:  # a question, or a progress bar, that is to be seen before its line ends
+                display._stop()
+                display._wake()
+        if self.rich_proxied_file is not None:
+            self.rich_proxied_file.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
+
+
+def _behind(stream: Any) -> Any:
+    """The stream itself, without stand-ins that were left in its place by displays that show nothing."""
+    while isinstance(stream, _Above) and not stream._display._activities:
+        stream = stream.rich_proxied_file
+    return stream
 
 
 _DISPLAYS: weakref.WeakSet[LiveDisplay] = weakref.WeakSet()
@@ -176,15 +288,11 @@ class _InputWatch:
     def __init__(self) -> None:
         self.installed = False
         self._waiting: list[LiveDisplay] = []
-        self._streams: tuple[object, ...] = ()
 
     def __call__(self, event: str, _args: object) -> None:
         if event == "builtins.input":
             self._release()
             self._waiting = list(_DISPLAYS)
-            # `input` goes on with the streams it found, and does not hold them itself; taking the live line off
-            # puts others in their place.
-            self._streams = (sys.stdin, sys.stdout, sys.stderr)
             for display in self._waiting:
                 display.pause()
         elif event == "builtins.input/result":

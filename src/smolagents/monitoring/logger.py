@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from smolagents.monitoring import blocks
@@ -37,6 +37,9 @@ class AgentLogger:
     Raises:
         ValueError: `level` is a name that is not one of `LogLevel`.
     """
+
+    fold_hint: str = "agent.replay() shows them"
+    """Told where a part of a long text is hidden: how to see it."""
 
     def __init__(self, level: LogLevel | int | str = LogLevel.INFO, console: Console | None = None) -> None:
         self._level = level if type(level) is LogLevel else as_level(level)
@@ -116,7 +119,7 @@ class AgentLogger:
         title: str = "Output",
         level: LogLevel | int | str = LogLevel.INFO,
         *,
-        images: int = 0,
+        images: Sequence[Any] = (),
         fold: bool = True,
         style: str = "",
     ) -> None:
@@ -126,12 +129,17 @@ class AgentLogger:
             content: The observation; what is not a string is shown by its `str()`.
             title: What it is.
             level: Level from which on this is shown.
-            images: How many images belong to it.
-            fold: Hide the middle of a long text while the logger's level is below DEBUG.
+            images: Images that belong to it: each is noted with its size.
+            fold: Hide the middle of a long text while the logger's level is below DEBUG; `fold_hint` is shown in
+                its place.
             style: A rich style for the text, such as "bold".
         """
         whole = not fold or self._level >= LogLevel.DEBUG
-        self._emit(level, logging.DEBUG, blocks.Output, content, title, whole, images, style)
+        self._emit(level, logging.DEBUG, blocks.Output, content, title, whole, images, style, self.fold_hint)
+
+    def log_tool_call(self, call: str, level: LogLevel | int | str = LogLevel.INFO) -> None:
+        """Show the call of a tool, written as in Python."""
+        self._emit(level, logging.DEBUG, blocks.Call, call)
 
     def log_metrics(self, step_number: int | None, duration: float | None, token_usage: TokenUsage | None) -> None:
         """Show what a step cost.
@@ -149,7 +157,9 @@ class AgentLogger:
 
     def visualize_agent_tree(self, agent: Any) -> None:
         """Show an agent with its tools and the agents it manages, whatever the level."""
-        self._screen.show(blocks.AgentTree(agent))
+        from smolagents.monitoring.agent_tree import AgentTree
+
+        self._screen.show(AgentTree(agent))
 
     @contextlib.contextmanager
     def status(self, label: str, level: LogLevel | int | str = LogLevel.INFO) -> Iterator[Activity]:

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TextIO
 
 from smolagents.monitoring.live import LiveDisplay
-from smolagents.monitoring.text import clean
+from smolagents.monitoring.text import clean, encodable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -66,9 +66,9 @@ class Screen:
         """Show a block."""
         try:
             if self.is_rich:
-                self._print(block.rich())
+                self._draw(block)
             else:
-                self._write(block.plain() + "\n")
+                self._write(_set_in(block.plain(), block.speaker.depth) + "\n")
         except (OSError, ValueError) as error:
             _lost(error)
 
@@ -108,6 +108,12 @@ class Screen:
             with _LOCK:
                 self.console.print(*objects, **options)
 
+    def _draw(self, block: Block) -> None:
+        from smolagents.monitoring.pen import Drawing
+
+        with _LOCK:
+            self.console.print(Drawing(block), crop=False)
+
     def _print(self, renderable: RenderableType, **options: Any) -> None:
         with _LOCK:
             self.console.print(_Cleaned(renderable), **options)
@@ -122,7 +128,7 @@ class Screen:
             console = self.console
             encoding = console.encoding
             if not encoding.startswith("utf"):
-                text = _encodable(text, encoding)
+                text = encodable(text, encoding)
             # `out` is needed where rich collects what is printed, as in `console.capture()`; the file itself is
             # several times faster.
             if getattr(console, "_buffer_index", 1) or console.quiet:
@@ -130,6 +136,14 @@ class Screen:
             else:
                 console.file.write(text)
                 console.file.flush()
+
+
+def _set_in(text: str, depth: int) -> str:
+    """The lines of an agent that another one has called, with a bar for each agent above it."""
+    if not depth:
+        return text
+    bars = "| " * depth
+    return bars + text.replace("\n", "\n" + bars)
 
 
 def _lost(error: Exception) -> None:
@@ -184,7 +198,7 @@ class _Stdout:
         try:
             return stream.write(text)
         except UnicodeEncodeError as error:
-            return stream.write(_encodable(text, error.encoding))
+            return stream.write(encodable(text, error.encoding))
 
     def flush(self) -> None:
         stream = self._stream
@@ -202,14 +216,6 @@ class _Stdout:
         return stream.fileno()
 
 
-# What the library draws itself, in characters that old code pages have.
-_PLAIN_SIGNS = str.maketrans({"…": "...", "—": "-", "━": "=", "─": "-", "•": "*", "→": "->", "✓": "+"})
-
-
-def _encodable(text: str, encoding: str) -> str:
-    return text.translate(_PLAIN_SIGNS).encode(encoding, errors="replace").decode(encoding, errors="replace")
-
-
 class _Cleaned:
     """A renderable whose text, wherever it came from, cannot act on the terminal."""
 
@@ -225,7 +231,7 @@ class _Cleaned:
             if segment.control is None:
                 text = clean(segment.text)
                 if narrow:
-                    text = _encodable(text, encoding)
+                    text = encodable(text, encoding)
                 if text is not segment.text:
                     yield Segment(text, segment.style)
                     continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["clean", "fold", "one_line"]
+__all__ = ["clean", "encodable", "fold", "one_line"]
 
 # Control characters but tab and newline, C1 controls, the marks that turn the reading direction round, and
 # halves of characters that no encoding can write.
@@ -47,14 +47,35 @@ def one_line(text: object, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
-def fold(text: str) -> str:
-    """Keep the first and last lines of a long text, with a count of what is hidden between them."""
+# What the library draws itself, in characters that old code pages have.
+_PLAIN_SIGNS = str.maketrans(
+    {"…": "...", "→": "->", **dict(zip("—━─•✓│╭╮╰╯├└", "-=-*+|++++++", strict=True))},
+)
+
+
+def encodable(text: str, encoding: str) -> str:
+    """The text in the characters that an encoding has."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN_SIGNS).encode(encoding, errors="replace").decode(encoding, errors="replace")
+    return text
+
+
+def fold(text: str, hint: str = "") -> str:
+    """Keep the first and last lines of a long text, with a count of what is hidden between them.
+
+    Args:
+        text: The text.
+        hint: How to see the rest.
+    """
+    hint = f" ({hint})" if hint else ""
     lines = text.split("\n")
     if len(lines) > FOLD_LINES:
         hidden = len(lines) - HEAD_LINES - TAIL_LINES
-        lines[HEAD_LINES:-TAIL_LINES] = [f"… {hidden:,} lines hidden …"]
+        lines[HEAD_LINES:-TAIL_LINES] = [f"… {hidden:,} lines hidden{hint} …"]
         text = "\n".join(lines)
     if len(text) > FOLD_CHARACTERS:
         half = FOLD_CHARACTERS // 2
-        text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters hidden …\n{text[-half:]}"
+        text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters hidden{hint} …\n{text[-half:]}"
     return text
