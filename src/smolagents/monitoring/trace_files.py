@@ -174,8 +174,7 @@ class _File:
         with self._lock:
             if self._broken:
                 return
-            attributes = self._encoder.attributes(open_span.written, span.span_id)
-            attributes.pop("trace_dir", None)
+            attributes = self._encoder.attributes(_told(open_span.written), span.span_id)
             self._write(
                 {
                     "type": "start",
@@ -213,7 +212,7 @@ class _File:
             record: dict[str, Any] = {"type": "end", "span_id": span.span_id, "ended_at": span.ended_at or time.time()}
             if span.error is not None:
                 record["error"] = self._encoder.value(str(span.error))
-            record["attributes"] = self._encoder.attributes(new, span.span_id)
+            record["attributes"] = self._encoder.attributes(_told(new), span.span_id)
             self._write(record)
 
     def _write_pending(self, span_id: str, open_span: _OpenSpan, now: float) -> None:
@@ -261,6 +260,22 @@ class _File:
                 with contextlib.suppress(OSError):
                     os.close(self._descriptor)
                 self._descriptor = -1
+
+
+def _told(facts: dict[str, Any]) -> dict[str, Any]:
+    """What is written of a span: its facts without those that are written elsewhere."""
+    told = {key: value for key, value in facts.items() if key not in ("description", "step", "trace_dir")}
+    if "tools" in told:
+        told["tools"] = [getattr(tool, "name", tool) for tool in told["tools"] or ()]
+    step = facts.get("step")
+    if step is not None:
+        fields = vars(step)  # not by attribute, as a memory takes a list that is handed out for one that may change
+        told["observations"] = fields.get("observations")
+        told["images"] = fields.get("_observations_images") or None
+        told["plan"] = fields.get("plan")
+        if fields.get("is_final_answer"):
+            told["is_final_answer"] = True
+    return told
 
 
 def trace_to(folder: str | os.PathLike[str]) -> TraceFiles:
