@@ -208,3 +208,32 @@ def test_tool_calling_agents_keep_apart_too() -> None:
     with bob:
         assert agent.run("Bob", reset=False) == "Bob"
         assert "Ada" not in agent.model.requests[-1].text
+
+
+def test_who_watches_is_told_of_called_agents_too() -> None:
+    from smolagents.agents.run import Run, RunEnded, watching
+
+    helper = CodeAgent(
+        tools=[],
+        model=ScriptedModel([code("final_answer(5)")], cycle=True),
+        name="helper",
+        description="Helps.",
+        verbosity_level=0,
+    )
+    agent = make(managed_agents=[helper])
+    told: list[tuple[Run, Any]] = []
+    token = watching.set(lambda run, event: told.append((run, event)))
+    try:
+        agent.run("final_answer(helper(task='x'))")
+    finally:
+        watching.reset(token)
+    agent.run("final_answer(1)")
+    kinds = [(run.agent.name, type(event).__name__) for run, event in told]
+    for name in (None, "helper"):
+        own = [kind for whose, kind in kinds if whose == name]
+        assert own[0] == "TaskStep"
+        assert own[-1] == "RunEnded"
+        assert own.count("ActionStep") == own.count("StepStarted") == own.count("FinalAnswerStep") == 1
+    inner, outer = (next(run for run, _ in told if run.agent is each) for each in (helper, agent))
+    assert inner.parent is outer
+    assert [run for run, event in told if isinstance(event, RunEnded)] == [inner, outer]

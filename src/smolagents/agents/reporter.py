@@ -35,7 +35,9 @@ class Reporter:
         self.logger = logger
 
     def observe(self, run: Run, event: Any) -> None:
-        """Show an event."""
+        """Show an event, here and to who watches the run."""
+        if run.watch is not None:
+            run.tell(event)
         level = self.logger.level
         if level < LogLevel.ERROR:
             return
