@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+import time
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from smolagents import CodeAgent, Tool, ToolCallingAgent, tool
 from smolagents.testing import ScriptedModel
-from smolagents.tools import get_tools_definition_code
+from smolagents.tools import ToolTimeoutError, get_tools_definition_code
 from smolagents.tools.interruption import current_interrupt
 from smolagents.types.agent_types import AgentAudio, AgentImage
 from smolagents.types.errors import AgentInterruptedError
@@ -49,6 +50,21 @@ def test_an_app_s_function_is_a_tool_with_its_arguments(app: str) -> None:
         greet()
     with pytest.raises(TypeError, match="has no argument 'colour'"):
         greet("Ada", colour="red")
+
+
+def test_limits_of_calls_hold(app: str) -> None:
+    greet = Tool.from_space(app, "greet", api_name="/greet").limit(cache=True)
+    first, started = greet("Ada"), time.monotonic()
+    assert all(greet("Ada") == first for _ in range(100))
+    assert time.monotonic() - started < 0.2
+    slow = Tool.from_space(app, "slow", api_name="/slow").limit(timeout=0.3)
+    with pytest.raises(ToolTimeoutError, match=r"'slow' took longer than its limit of 0\.3 seconds"):
+        slow("x")
+    fail = Tool.from_space(app, "fail", api_name="/fail").limit(retries=1)
+    started = time.monotonic()
+    with pytest.raises(Exception, match="no Ada today"):
+        fail("Ada")
+    assert time.monotonic() - started > 0.2  # the pause before the second attempt
 
 
 def test_both_kinds_of_agent_call_it(app: str) -> None:

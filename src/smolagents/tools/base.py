@@ -7,10 +7,11 @@ import functools
 import inspect
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from smolagents.tools.async_bridge import host_loop
+from smolagents.tools.async_bridge import host_loop, run_from_sync
 from smolagents.tools.conversion import Converter
 from smolagents.tools.definition import complete_class, validate_tool
 from smolagents.tools.elsewhere import FromElsewhere
@@ -61,6 +62,26 @@ def _validating(init: Callable[..., None]) -> Callable[..., None]:
 
     init_then_validate._validates = True  # type: ignore[attr-defined]
     return init_then_validate
+
+
+def _within_limits(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A `__call__` that a class has written itself, with the tool's limits around the whole of it."""
+
+    @functools.wraps(call)
+    def limited(self: Tool, *args: Any, **kwargs: Any) -> Any:
+        if self._limits is None or _within_limits_of.get() is self:
+            return call(self, *args, **kwargs)
+        token = _within_limits_of.set(self)
+        try:
+            return self._limits.around(self, call, args, kwargs)
+        finally:
+            _within_limits_of.reset(token)
+
+    return limited
+
+
+_within_limits_of: ContextVar[Any] = ContextVar("within_limits_of", default=None)
+"""The tool whose `__call__` is running within its limits, so that those above it do not apply them again."""
 
 
 class Tool(Shareable, FromElsewhere, BaseTool):
@@ -135,6 +156,8 @@ class Tool(Shareable, FromElsewhere, BaseTool):
         is_data_class = hasattr(cls, "__dataclass_fields__") and "__init__" not in vars(cls)
         if not is_data_class and not hasattr(cls.__init__, "_validates"):
             cls.__init__ = _validating(cls.__init__)  # type: ignore[method-assign]
+        if "__call__" in vars(cls):
+            cls.__call__ = _within_limits(cls.__call__)  # type: ignore[method-assign]
 
     def validate_arguments(self) -> None:
         """Check name, description, inputs and output type against each other and against `forward`.
@@ -157,6 +180,14 @@ class Tool(Shareable, FromElsewhere, BaseTool):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work. Written by each tool."""
         raise NotImplementedError(f"Tool '{self.name}' has no 'forward'. Write what it does in that method.")
+
+    def _work(self, *args: Any, **kwargs: Any) -> Any:
+        """What a call does once its arguments are in order, within the tool's limits; for most tools `forward`."""
+        return self.forward(*args, **kwargs)
+
+    def _wait_for(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Run an asynchronous tool's coroutine to its end, from synchronous code."""
+        return run_from_sync(call, self.name)
 
     def setup(self) -> None:
         """Load what is expensive, such as a model. Called once, before the first call."""
@@ -230,7 +261,10 @@ class Tool(Shareable, FromElsewhere, BaseTool):
         if not self.is_initialized:
             self._set_up()
         args, kwargs = self._arguments(args, kwargs, sanitize_inputs_outputs)
-        output = run_sync(self, args, kwargs) if self._limits is None else self._limits.call(self, args, kwargs)
+        if self._limits is None or _within_limits_of.get() is self:
+            output = run_sync(self, args, kwargs)
+        else:
+            output = self._limits.call(self, args, kwargs)
         return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
 
     async def acall(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from smolagents.tools.async_bridge import run_from_sync
 from smolagents.tools.errors import ToolDefinitionError, ToolTimeoutError
 from smolagents.tools.interruption import InterruptToken, check_interrupt, current_interrupt, interruptible_sleep
 from smolagents.tools.results_cache import ResultsCache
@@ -59,10 +58,12 @@ class CallLimits:
         return CallLimits, (self.timeout, self.retries, self.cache)
 
     def call(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call the tool from a thread that runs no event loop."""
+        """Call the tool from this thread, which for one that is asynchronous runs no event loop."""
 
         def work() -> Any:
-            return self._attempts(tool, args, kwargs)
+            if tool.is_async:
+                return tool._wait_for(lambda: self._aattempts(tool, args, kwargs))
+            return self._attempts(tool, lambda: run_sync(tool, args, kwargs))
 
         return work() if self._results is None else self._results.get(_by_name(tool, args, kwargs), work)
 
@@ -74,14 +75,23 @@ class CallLimits:
 
         return await work() if self._results is None else await self._results.aget(_by_name(tool, args, kwargs), work)
 
-    def _attempts(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def around(self, tool: Tool, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call what a tool has in place of `Tool.__call__`."""
+
+        def work() -> Any:
+            return self._attempts(tool, lambda: call(tool, *args, **kwargs))
+
+        if self._results is None:
+            return work()
+        key = _by_name(tool, args, kwargs)
+        if not key.get("sanitize_inputs_outputs"):  # said or not, results are the same
+            key.pop("sanitize_inputs_outputs", None)
+        return self._results.get(key, work)
+
+    def _attempts(self, tool: Tool, work: Callable[[], Any]) -> Any:
         for attempt in range(self.retries + 1):
             try:
-                if self.timeout is None:
-                    return run_sync(tool, args, kwargs)
-                if tool.is_async:
-                    return run_from_sync(lambda: self._within_time(tool, args, kwargs), tool.name)
-                return _in_time(tool, self.timeout, lambda: run_sync(tool, args, kwargs))
+                return work() if self.timeout is None else _in_time(tool, self.timeout, work)
             except AgentInterruptedError:
                 raise
             except Exception as error:

@@ -9,7 +9,6 @@ from typing import Any
 
 from smolagents._imports import require
 from smolagents.tools.base import Tool
-from smolagents.types.agent_types import handle_agent_input_types, handle_agent_output_types
 
 __all__ = ["PipelineTool", "PreTool"]
 
@@ -116,17 +115,11 @@ class PipelineTool(Tool):
         """Read the model's outputs."""
         return self.post_processor(outputs)
 
-    def __call__(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:
+    def _work(self, *args: Any, **kwargs: Any) -> Any:
         """Encode, run and decode."""
-        if not self.is_initialized:
-            self._set_up()
-        if sanitize_inputs_outputs:
-            positional, kwargs = handle_agent_input_types(*args, **kwargs)
-            args = tuple(positional)
         encoded = _moved(self.encode(*args, **kwargs), self.device)
         outputs = self.forward(encoded)
-        decoded = self.decode(_moved(outputs, "cpu"))
-        return handle_agent_output_types(decoded, self.output_type) if sanitize_inputs_outputs else decoded
+        return self.decode(_moved(outputs, "cpu"))
 
 
 def _transformers(tool: Tool) -> Any:

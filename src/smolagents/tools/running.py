@@ -1,4 +1,4 @@
-"""Running a tool's `forward`, be it a function, a coroutine or a generator of either kind."""
+"""Doing a tool's work, be its `forward` a function, a coroutine or a generator of either kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Generator
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
-from smolagents.tools.async_bridge import run_from_sync
 from smolagents.tools.interruption import check_interrupt
 from smolagents.tools.progress import report_progress
 
@@ -23,10 +22,10 @@ def is_asynchronous(function: Any) -> bool:
 
 
 def run_sync(tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run `forward` to its end from a thread that runs no event loop."""
+    """Do a tool's work to its end in this thread, which for one that is asynchronous runs no event loop."""
     if tool.is_async:
-        return run_from_sync(lambda: run_async(tool, args, kwargs), tool.name)
-    output = tool.forward(*args, **kwargs)
+        return tool._wait_for(lambda: run_async(tool, args, kwargs))
+    output = tool._work(*args, **kwargs)
     # A generator that a plain function returns is its result; one that `forward` is tells of progress.
     if type(output) is GeneratorType and inspect.isgeneratorfunction(tool.forward):
         return _followed(tool.name, output)
@@ -34,8 +33,8 @@ def run_sync(tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 async def run_async(tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run an asynchronous `forward` to its end."""
-    output: Any = tool.forward(*args, **kwargs)
+    """Do the work of an asynchronous tool to its end."""
+    output: Any = tool._work(*args, **kwargs)
     if inspect.isasyncgen(output):
         return await _afollowed(tool.name, cast("AsyncGenerator[Any, None]", output))
     return await output

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from smolagents.tools.base import Tool
 from smolagents.tools.errors import ToolDefinitionError
+from smolagents.tools.foreign import ForeignTool
 from smolagents.tools.foreign_schema import inputs_of_json_schema, properties_that_accept_null, type_of_schema
 from smolagents.tools.mcp.errors import MCPConnectionError, MCPToolError
 from smolagents.tools.mcp.results import json_arguments, prompt_text, resource_value, tool_output
 from smolagents.tools.plain_schema import plain_schema
-from smolagents.types.agent_types import handle_agent_output_types
+from smolagents.tools.progress import ToolProgress, current_progress
 
 if TYPE_CHECKING:
     from smolagents.tools.mcp.client import MCPClient
@@ -22,14 +22,13 @@ __all__ = ["ListResourcesTool", "MCPTool", "PromptTool", "ReadResourceTool", "Re
 T = TypeVar("T")
 
 
-class RemoteTool(Tool):
+class RemoteTool(ForeignTool):
     """Something that an MCP server does. It is called from synchronous and from asynchronous code alike.
 
     `tool(...)` waits for the answer in any thread, one that runs an event loop included; `await tool.acall(...)`
     does not block.
     """
 
-    skip_forward_signature_validation = True
     description = ""
     inputs: dict[str, dict[str, Any]] = {}
     output_type = "string"
@@ -65,39 +64,14 @@ class RemoteTool(Tool):
             return await self._request(arguments)
         return await asyncio.wrap_future(background.submit(self._request(arguments)))
 
-    def __call__(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:
-        arguments = self._by_name(*self._arguments(args, kwargs, sanitize_inputs_outputs))
+    def _wait_for(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         background = self._loop()
         if background.is_current():
             raise RuntimeError(
                 f"Tool '{self.name}' was called in the thread that talks to its server, which waiting would stop. "
                 f"Write 'await {self.name}.acall(...)' there."
             )
-        output = background.wait(self._request(arguments))
-        return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
-
-    async def acall(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:
-        arguments = self._by_name(*self._arguments(args, kwargs, sanitize_inputs_outputs))
-        output = await self.forward(**arguments)
-        return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
-
-    def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        names = list(self.inputs)
-        if len(args) > len(names):
-            raise TypeError(f"Tool '{self.name}' takes {len(names)} arguments, and was given {len(args)}.")
-        arguments = dict(zip(names, args, strict=False))
-        for name, value in kwargs.items():
-            if name in arguments:
-                raise TypeError(f"Tool '{self.name}' was given the argument '{name}' twice.")
-            if name not in self.inputs:
-                raise TypeError(
-                    f"Tool '{self.name}' has no argument '{name}'. It takes: {', '.join(names) or 'no arguments'}."
-                )
-            arguments[name] = value
-        for name, spec in self.inputs.items():
-            if name not in arguments and not spec.get("nullable"):
-                raise TypeError(f"Argument '{name}' of tool '{self.name}' is required and was not given.")
-        return arguments
+        return background.wait(call())
 
     def _loop(self) -> Any:
         background = self._connection.background
@@ -111,22 +85,29 @@ class RemoteTool(Tool):
         return background
 
     async def _ask(self, send: Callable[..., Awaitable[T]], what: str) -> T:
-        return await self._connection.call(send, what, self._client.progress_of(self))
+        return await self._connection.call(send, what, self._progress())
 
-    def to_dict(self) -> NoReturn:
-        """Refuse: what the tool does is on its server.
+    def _progress(self) -> Callable[[float, float | None, str | None], None] | None:
+        """What to call when this call makes progress: what the client was given, and whoever watches the call."""
+        handler = self._client.progress_of(self)
+        told = current_progress.get()  # here, since the connection reads what the server says in a context of its own
+        if told is None:
+            return handler
 
-        Raises:
-            ToolDefinitionError: always.
-        """
-        raise ToolDefinitionError(
+        def progress(done: float, total: float | None, message: str | None) -> None:
+            if handler is not None:
+                handler(done, total, message)
+            share = f"{done:g}" if total is None else f"{done:g} of {total:g}"
+            told(ToolProgress(self.name, f"{message} ({share})" if message else share))
+
+        return progress
+
+    def without_source(self) -> ToolDefinitionError:
+        """Why there is no source of this tool: what it does is on its server."""
+        return ToolDefinitionError(
             f"Tool '{self.name}' is on the MCP server '{self.server}' and cannot be saved as code. "
             "Save the agent without it, and give it the tools of an MCPClient after loading: tools=[...]."
         )
-
-    def __deepcopy__(self, memo: Any) -> RemoteTool:
-        """Itself: there is one connection."""
-        return self
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"Tool '{self.name}' is on an MCP server and cannot be pickled; connect where it is needed.")
