@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from smolagents.monitoring.levels import LogLevel
     from smolagents.monitoring.logger import AgentLogger
     from smolagents.monitoring.monitor import Monitor
+    from smolagents.monitoring.telemetry import instrument, uninstrument
     from smolagents.tools.api_web_search import ApiWebSearchTool
     from smolagents.tools.arguments import validate_tool_arguments
     from smolagents.tools.base import BaseTool, Tool
@@ -224,6 +225,7 @@ __all__ = [
     "from_hub",
     "get_clean_message_list",
     "handle_agent_output_types",
+    "instrument",
     "interactive_mode",
     "is_valid_name",
     "launch_gradio_demo",
@@ -238,6 +240,7 @@ __all__ = [
     "run_smolagent",
     "tool",
     "truncate_content",
+    "uninstrument",
     "validate_tool_arguments",
 ]
 
@@ -348,6 +351,7 @@ __getattr__, __dir__ = lazy_exports(
         "from_hub": "smolagents.agents.saving.hub",
         "get_clean_message_list": "smolagents.models.cleaning",
         "handle_agent_output_types": "smolagents.types.agent_types",
+        "instrument": "smolagents.monitoring.telemetry",
         "interactive_mode": "smolagents.cli.interactive",
         "is_valid_name": "smolagents.tools.source",
         "launch_gradio_demo": "smolagents.tools.gradio_demo",
@@ -362,6 +366,7 @@ __getattr__, __dir__ = lazy_exports(
         "run_smolagent": "smolagents.cli.session",
         "tool": "smolagents.tools.decorator",
         "truncate_content": "smolagents.types.text",
+        "uninstrument": "smolagents.monitoring.telemetry",
         "validate_tool_arguments": "smolagents.tools.arguments",
     },
 )

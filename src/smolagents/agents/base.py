@@ -20,6 +20,7 @@ from smolagents.agents.requests import Flow
 from smolagents.agents.run import Run, RunEnded, active_run, started_runs
 from smolagents.agents.saving.mixin import ShareableAgent
 from smolagents.agents.templates import PromptTemplates, copy_templates, default_templates
+from smolagents.agents.traced import begin_trace
 from smolagents.agents.validation import callback_registry, managed_by_name, valid_name, whole_number
 from smolagents.memory import ActionStep, AgentMemory, MemoryStep
 from smolagents.models.adapting import as_model
@@ -366,7 +367,8 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
     def _run_stream(self, run: Run) -> Generator[Any, None, None]:
         try:
             self._enter(run)
-            self._equip(run)
+            with begin_trace(run):
+                self._equip(run)
             yield from drive(run_flow(self, run), run)
         except BaseException as error:
             self._fail(run, error)
@@ -378,7 +380,8 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         events = adrive(run_flow(self, run), run)
         try:
             self._enter(run)
-            await self._aequip(run)
+            with begin_trace(run):
+                await self._aequip(run)
             async for event in events:
                 yield event
         except BaseException as error:
@@ -402,6 +405,8 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         self._equip(run)
 
     def _fail(self, run: Run, error: BaseException) -> None:
+        if run.trace is not None:
+            run.trace.failure = error
         stopped = (
             isinstance(error, (AgentInterruptedError, GeneratorExit, KeyboardInterrupt)) or run.interrupted.is_set()
         )
@@ -416,6 +421,8 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
             self._active = [other for other in self._active if other is not run]
             superseded = run.line.latest is not run
         run.detach()
+        if run.trace is not None:
+            run.trace.end()
         self.reporter.ended(run)
         run.tell(RunEnded())
         if superseded:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from smolagents.agents.requests import CallTools, Emit, Flow, Generate, Invoke, RunCode, TakeStep, ToolSlot
 from smolagents.agents.run import Run, active_run
+from smolagents.agents.traced import Untraced, trace_of, traced
 from smolagents.executors.base import PythonExecutor
 from smolagents.tools.async_bridge import host_loop, run_from_sync
 from smolagents.tools.interruption import current_interrupt
@@ -29,14 +30,18 @@ def drive(flow: Flow, run: Run) -> Generator[Any, None, Any]:
     reply: Any = None
     failure: BaseException | None = None
     observe = run.agent.reporter.observe
+    trace = trace_of(run)
+    send, throw = (flow.send, flow.throw) if trace is None else trace.advancing(flow)
     try:
         while True:
             try:
-                request = flow.send(reply) if failure is None else flow.throw(failure)
+                request = send(reply) if failure is None else throw(failure)
             except StopIteration as stop:
                 return stop.value
             reply = failure = None
             if type(request) is Emit:
+                if trace is not None:
+                    trace.observe(request)
                 if request.shown:
                     observe(run, request.event)
                 if request.public:
@@ -46,23 +51,29 @@ def drive(flow: Flow, run: Run) -> Generator[Any, None, Any]:
                 if run.interrupted.is_set() and type(request) is not Invoke:
                     raise interrupted()
                 if type(request) is RunCode:
-                    reply = _on_behalf(run, request.executor, request.code)
+                    with traced(run, request) as answer:
+                        reply = _on_behalf(run, request.executor, request.code)
+                        answer.replied(reply)
                 elif type(request) is Generate:
                     if request.stream:
                         reply = yield from _stream(request, run)
                     else:
                         model = run.agent._engine()
-                        reply = _on_behalf(run, partial(model.generate, request.messages, **request.arguments))
+                        with traced(run, request) as answer:
+                            reply = _on_behalf(run, partial(model.generate, request.messages, **request.arguments))
+                            answer.replied(reply)
                 elif type(request) is CallTools:
                     yield from _call_tools(request, run)
                 elif type(request) is Invoke:
                     call = partial(request.function, *request.args, **request.kwargs)
                     if _is_async(request.function):
                         call = partial(run_from_sync, call, getattr(request.function, "__name__", "a callback"))
-                    reply = _on_behalf(run, call)
+                    with traced(run, request):
+                        reply = _on_behalf(run, call)
                 elif type(request) is TakeStep:
-                    for reply in _entered(run, run.agent._step_stream(request.step)):
-                        yield reply
+                    with traced(run, request, across_yields=True) as answer:
+                        for reply in _entered(run, answer, run.agent._step_stream(request.step)):
+                            yield reply
                 else:
                     raise TypeError(f"the loop made a request that no driver knows: {request!r}")
             except GeneratorExit:
@@ -91,11 +102,16 @@ def _on_behalf(run: Run, function: Callable[..., T], *args: Any, **kwargs: Any) 
         active_run.reset(run_token)
 
 
-def _entered(run: Run, events: Iterator[T]) -> Generator[T, None, None]:
+def _entered(run: Run, answer: Untraced, events: Iterator[T]) -> Generator[T, None, None]:
     """Iterate over events, each of which is made on behalf of `run`."""
     end = object()
+
+    def advance() -> Any:
+        with answer.active():
+            return _on_behalf(run, next, events, end)
+
     try:
-        while (event := _on_behalf(run, next, events, end)) is not end:
+        while (event := advance()) is not end:
             yield event
     finally:
         close = getattr(events, "close", None)
@@ -106,13 +122,17 @@ def _entered(run: Run, events: Iterator[T]) -> Generator[T, None, None]:
 def _stream(request: Generate, run: Run) -> Generator[Any, None, ChatMessage]:
     observe = run.agent.reporter.observe
     deltas = []
-    for delta in _entered(run, run.agent._engine().generate_stream(request.messages, **request.arguments)):
-        deltas.append(delta)
-        observe(run, delta)
-        yield delta
-        if run.interrupted.is_set():
-            raise interrupted()
-    return agglomerate_stream_deltas(deltas)
+    with traced(run, request, across_yields=True) as answer:
+        for delta in _entered(run, answer, run.agent._engine().generate_stream(request.messages, **request.arguments)):
+            deltas.append(delta)
+            answer.passed(delta)
+            observe(run, delta)
+            yield delta
+            if run.interrupted.is_set():
+                raise interrupted()
+        reply = agglomerate_stream_deltas(deltas)
+        answer.replied(reply)
+        return reply
 
 
 def _call_tools(request: CallTools, run: Run) -> Generator[Any, None, None]:
@@ -121,7 +141,9 @@ def _call_tools(request: CallTools, run: Run) -> Generator[Any, None, None]:
 
     def fill(slot: ToolSlot) -> None:
         try:
-            slot.output = _on_behalf(run, execute, slot.call.name, slot.call.arguments)
+            with traced(run, slot) as answer:
+                slot.output = _on_behalf(run, execute, slot.call.name, slot.call.arguments)
+                answer.replied(slot.output)
         except Exception as error:
             slot.error = error
 
@@ -150,14 +172,18 @@ async def adrive(flow: Flow, run: Run) -> AsyncGenerator[Any, None]:
     reply: Any = None
     failure: BaseException | None = None
     observe = run.agent.reporter.observe
+    trace = trace_of(run)
+    send, throw = (flow.send, flow.throw) if trace is None else trace.advancing(flow)
     try:
         while True:
             try:
-                request = flow.send(reply) if failure is None else flow.throw(failure)
+                request = send(reply) if failure is None else throw(failure)
             except StopIteration:
                 return
             reply = failure = None
             if type(request) is Emit:
+                if trace is not None:
+                    trace.observe(request)
                 if request.shown:
                     observe(run, request.event)
                 if request.public:
@@ -167,31 +193,40 @@ async def adrive(flow: Flow, run: Run) -> AsyncGenerator[Any, None]:
                 if run.interrupted.is_set() and type(request) is not Invoke:
                     raise interrupted()
                 if type(request) is RunCode:
-                    reply = await _or_interrupt(run, _run_code(request, run))
+                    with traced(run, request) as answer:
+                        reply = await _or_interrupt(run, _run_code(request, run))
+                        answer.replied(reply)
                 elif type(request) is Generate:
                     if request.stream:
-                        deltas = []
-                        stream = _on_behalf(
-                            run, partial(run.agent._engine().agenerate_stream, request.messages, **request.arguments)
-                        )
-                        async for delta in _until_interrupted(run, stream):
-                            deltas.append(delta)
-                            observe(run, delta)
-                            yield delta
-                        reply = agglomerate_stream_deltas(deltas)
+                        with traced(run, request, across_yields=True) as answer:
+                            deltas = []
+                            call = partial(run.agent._engine().agenerate_stream, request.messages, **request.arguments)
+                            with answer.active():
+                                stream = _on_behalf(run, call)
+                            async for delta in _until_interrupted(run, answer, stream):
+                                deltas.append(delta)
+                                answer.passed(delta)
+                                observe(run, delta)
+                                yield delta
+                            reply = agglomerate_stream_deltas(deltas)
+                            answer.replied(reply)
                     else:
                         call = partial(run.agent._engine().agenerate, request.messages, **request.arguments)
-                        reply = await _or_interrupt(run, _on_behalf(run, call))
+                        with traced(run, request) as answer:
+                            reply = await _or_interrupt(run, _on_behalf(run, call))
+                            answer.replied(reply)
                 elif type(request) is CallTools:
                     async for event in _acall_tools(request, run):
                         observe(run, event)
                         yield event
                 elif type(request) is Invoke:
-                    reply = await _invoke(request, run)
+                    with traced(run, request):
+                        reply = await _invoke(request, run)
                 elif type(request) is TakeStep:
-                    async for event in _relay(run, run.agent._step_stream(request.step)):
-                        reply = event
-                        yield event
+                    with traced(run, request, across_yields=True) as answer:
+                        async for event in _relay(run, answer, run.agent._step_stream(request.step)):
+                            reply = event
+                            yield event
                 else:
                     raise TypeError(f"the loop made a request that no driver knows: {request!r}")
             except GeneratorExit:
@@ -213,10 +248,15 @@ def _threads() -> ThreadPoolExecutor:
 
 async def in_thread(run: Run, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Call blocking code in a thread, in a copy of this context."""
+    return await _in_context(contextvars.copy_context(), run, function, *args, **kwargs)
+
+
+async def _in_context(
+    context: contextvars.Context, run: Run, function: Callable[..., T], *args: Any, **kwargs: Any
+) -> T:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    context = contextvars.copy_context()
     context.run(host_loop.set, loop)
     return await loop.run_in_executor(
         _threads(), partial(context.run, partial(_on_behalf, run, function, *args, **kwargs))
@@ -245,14 +285,16 @@ async def _or_interrupt(run: Run, work: Awaitable[T]) -> T:
         remove()
 
 
-async def _until_interrupted(run: Run, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+async def _until_interrupted(run: Run, answer: Untraced, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """The items of `stream`; an interruption reaches it while it waits for the next one."""
     try:
         while True:
             try:
-                yield await _or_interrupt(run, stream.__anext__())
+                with answer.active():
+                    item = await _or_interrupt(run, stream.__anext__())
             except StopAsyncIteration:
                 return
+            yield item
     finally:
         close = getattr(stream, "aclose", None)
         if close is not None:
@@ -285,7 +327,9 @@ async def _acall_tools(request: CallTools, run: Run) -> AsyncGenerator[Any, None
     async def fill(slot: ToolSlot) -> ToolSlot:
         try:
             async with limit:
-                slot.output = await _or_interrupt(run, execute(slot.call.name, slot.call.arguments))
+                with traced(run, slot) as answer:
+                    slot.output = await _or_interrupt(run, execute(slot.call.name, slot.call.arguments))
+                    answer.replied(slot.output)
         except Exception as error:
             slot.error = error
         return slot
@@ -301,12 +345,20 @@ async def _acall_tools(request: CallTools, run: Run) -> AsyncGenerator[Any, None
         await asyncio.gather(*unfinished, return_exceptions=True)
 
 
-async def _relay(run: Run, events: Generator[T, None, Any]) -> AsyncGenerator[T, None]:
-    """Run a synchronous generator in a thread, and pass on what it yields."""
+async def _relay(run: Run, answer: Untraced, events: Generator[T, None, Any]) -> AsyncGenerator[T, None]:
+    """Run a synchronous generator in a thread, and pass on what it yields.
+
+    All of it runs in one context, since what a generator sets there it also takes back.
+    """
     end = object()
+    with answer.active():
+        context = contextvars.copy_context()
     try:
-        while (event := await _or_interrupt(run, in_thread(run, next, events, end))) is not end:
+        while (event := await _or_interrupt(run, _in_context(context, run, next, events, end))) is not end:
             yield event
     finally:
         if not getattr(events, "gi_running", False):
-            events.close()
+            try:
+                context.run(events.close)
+            except RuntimeError:  # a thread that just got done with it has not left the context yet
+                events.close()

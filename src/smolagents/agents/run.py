@@ -11,6 +11,7 @@ from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from smolagents.memory import ActionStep, AgentMemory, MemoryStep, PlanningStep
+from smolagents.monitoring.tracing import current_span, event
 from smolagents.tools.progress import ToolProgress, current_progress
 from smolagents.types.jsonable import make_json_serializable
 from smolagents.types.usage import Timing, TokenUsage
@@ -18,6 +19,7 @@ from smolagents.types.usage import Timing, TokenUsage
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
     from smolagents.agents.conversation import Line
+    from smolagents.agents.traced import RunTrace
     from smolagents.executors.base import PythonExecutor
     from smolagents.monitoring import Monitor
 
@@ -170,6 +172,8 @@ class Run:
         self.active = False
         self.view: Any = None
         """What shows this run on a screen, if anything does."""
+        self.trace: RunTrace | None = None
+        """The run's spans, if anybody traces it."""
         self.interrupted = threading.Event()
         self._progress_beyond = current_progress.get()
         """What the program that started the run is told of progress with, by `on_progress`."""
@@ -200,6 +204,9 @@ class Run:
     def progressed(self, progress: ToolProgress) -> None:
         """Show how far a tool is, from any thread."""
         self.agent.reporter.observe(self, progress)
+        span = current_span.get()
+        if span is not None:
+            event(span, "progress", tool=progress.tool, value=progress.value)
         if self._progress_beyond is not None:
             self._progress_beyond(progress)
 

@@ -18,6 +18,8 @@ from smolagents.messaging.errors import MailboxesClosedError, MessageTooLargeErr
 from smolagents.messaging.mailbox import Delivery, Mailboxes
 from smolagents.messaging.message import AgentId, Message
 from smolagents.messaging.tools import ReceiveMessagesTool, mailbox_of
+from smolagents.messaging.traced import message_facts
+from smolagents.monitoring.tracing import continue_trace, span
 from smolagents.types.errors import AgentInterruptedError
 
 if TYPE_CHECKING:
@@ -156,8 +158,7 @@ class _Service:
         self._tell("task", message)
         with _kept(self.mailboxes, delivery):
             try:
-                task, values = _task_of(message)
-                answer = message.reply(self.agent.run(task, additional_args=values, return_full_result=False))
+                answer = self._answer(message)
             except AgentInterruptedError:
                 self.interrupted.set()
                 self.mailboxes.release(delivery)
@@ -174,6 +175,16 @@ class _Service:
         else:
             self.answered += 1
         self._tell("failed" if answer.kind == "error" else "answered", message)
+
+    def _answer(self, message: Message) -> Message:
+        task, values = _task_of(message)
+        with (
+            continue_trace(message.trace),
+            span("process_message", str(self.agent_id), content={"message": message.content}) as traced,
+        ):
+            if traced is not None:
+                traced.attributes.update(message_facts(self.mailboxes, message))
+            return message.reply(self.agent.run(task, additional_args=values, return_full_result=False))
 
     def _tell(self, kind: str, message: Message) -> None:
         if self._observe is not None:

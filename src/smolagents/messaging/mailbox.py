@@ -62,8 +62,12 @@ class Mailbox:
             MailboxFullError: the box is full and stayed so for `timeout` seconds; at once if not `block`.
             MessageTooLargeError, CannotCrossError: it cannot be sent.
         """
-        message = item if isinstance(item, Message) else Message(sender=None, recipient=self.agent_id, content=item)
-        self.mailboxes.send(message, timeout=timeout if block else 0)
+        if isinstance(item, Message):
+            self.mailboxes.send(item, timeout=timeout if block else 0)
+        else:
+            from smolagents.messaging.traced import send_content
+
+            send_content(self.mailboxes, self.agent_id, item, timeout=timeout if block else 0)
 
     def put_nowait(self, item: Any) -> None:
         self.put(item, block=False)

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from smolagents.executors.worker.values import Codec, MalformedValueError
 from smolagents.messaging.errors import MessageFormatError, MessageTooLargeError
+from smolagents.monitoring.tracing import traceparent
 
 __all__ = ["MAX_MESSAGE_BYTES", "AgentId", "Message", "MessageKind"]
 
@@ -49,8 +50,8 @@ class Message:
     """Seconds since the epoch."""
     attempts: int = 0
     """How often it was delivered, this time included."""
-    trace: dict[str, str] = field(default_factory=dict)
-    """Context of a trace, as W3C headers."""
+    trace: dict[str, str] = field(default_factory=traceparent)
+    """The trace that it was written in, as W3C headers; empty where nobody traces."""
 
     def reply(self, content: Any, kind: MessageKind = "reply") -> Message:
         """An answer to this message. Its id follows from this one's, so an answer given twice is one answer."""
@@ -61,7 +62,7 @@ class Message:
             kind=kind,
             in_reply_to=self.id,
             id=uuid.uuid5(uuid.NAMESPACE_OID, f"answer to {self.id}").hex,
-            trace=self.trace,
+            trace=traceparent() or self.trace,
         )
 
     def to_json(self, most: int = MAX_MESSAGE_BYTES) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from smolagents.messaging.mailbox import Mailboxes
-from smolagents.messaging.message import AgentId, Message
+from smolagents.messaging.message import AgentId
 from smolagents.messaging.queues import as_mailboxes
+from smolagents.messaging.traced import send_content
 from smolagents.tools.base import Tool
 
 __all__ = ["ReceiveMessagesTool", "SendMessageTool", "mailbox_of"]
@@ -63,9 +64,7 @@ class SendMessageTool(Tool):
             raise ValueError("you cannot send a message to yourself")
         if self.allowed is not None and target not in self.allowed:
             raise PermissionError(f"you may not write to agent {target!r}, only to {_listed(self.allowed)}")
-        envelope = Message(sender=self.agent_id, recipient=target, content=message)
-        self.mailboxes.send(envelope, timeout=self.timeout)
-        return envelope.id
+        return send_content(self.mailboxes, target, message, sender=self.agent_id, timeout=self.timeout).id
 
 
 class ReceiveMessagesTool(Tool):

@@ -70,8 +70,14 @@ class Span:
     error: str | None = None
     """Type and text of the exception that ended it."""
     exception: BaseException | None = None
-    claimed: bool = False
-    """Of a tool's call: whether the tool has begun, so that it does not open another span for the same call."""
+    open_call: str | None = None
+    """Name of a tool whose call this span is, until the tool takes it for its own: see `call_of`."""
+
+    def call_of(self, tool: str) -> bool:
+        """Whether this span was opened for a call of `tool` that arrives only now. True once."""
+        mine = self.open_call == tool
+        self.open_call = None
+        return mine
 
 
 class Tracer(Protocol):
@@ -100,8 +106,8 @@ class ContextTracer(Tracer, Protocol):
     def left(self, span: Span, token: Any) -> None:
         """The span is no longer the current one. Called in the context that `entered` was called in."""
 
-    def headers(self, span: Span) -> Mapping[str, str]:
-        """W3C headers by which another process can go on with the trace."""
+    def headers(self) -> Mapping[str, str]:
+        """W3C headers by which another process can go on with what is current here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,8 @@ _context_tracers: tuple[ContextTracer, ...] = ()
 _failed: set[int] = set()
 _lock = threading.Lock()
 _log = logging.getLogger("smolagents")
+_ENTRANCES = frozenset({"process_message", "send_message"})
+"""What may be the first that a process does; a run is the other."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?", re.ASCII)
 
 look_for_telemetry = True
@@ -156,6 +164,7 @@ def enabled() -> bool:
 def start(
     kind: SpanKind,
     name: str,
+    /,
     *,
     parent: Span | None = None,
     content: dict[str, Any] | None = None,
@@ -193,7 +202,7 @@ def start(
     return made
 
 
-def event(span: Span, name: str, **attributes: Any) -> None:
+def event(span: Span, name: str, /, **attributes: Any) -> None:
     """Tell of something that happens within a span."""
     for tracer in _tracers:
         try:
@@ -269,6 +278,7 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 def span(
     kind: SpanKind,
     name: str,
+    /,
     *,
     parent: Span | None = None,
     content: dict[str, Any] | None = None,
@@ -278,21 +288,24 @@ def span(
 
     Nothing may be yielded out of the block.
     """
-    if not _tracers:
+    if not (enabled() if kind in _ENTRANCES else _tracers):
         return _NOTHING
     return _Opened(start(kind, name, parent=parent, content=content, **attributes))
 
 
 def traceparent() -> dict[str, str]:
-    """W3C headers by which another process can go on with the current trace; empty where nobody traces."""
-    span = current_span.get()
-    if span is None:
-        remote = _remote.get()
-        return {} if remote is None else dict(remote.headers)
-    headers = {"traceparent": f"00-{span.trace_id}-{span.span_id}-01"}
+    """W3C headers by which another process can go on with the current trace; empty where there is none."""
+    span, remote = current_span.get(), _remote.get()
+    if span is None and remote is not None:
+        return dict(remote.headers)
+    headers: dict[str, str] = {}
+    if not enabled():
+        return headers
+    if span is not None:
+        headers["traceparent"] = f"00-{span.trace_id}-{span.span_id}-01"
     for tracer in _context_tracers:
         try:
-            headers.update(tracer.headers(span))
+            headers.update(tracer.headers())
         except Exception:
             _complain(tracer)
     return headers

@@ -19,6 +19,7 @@ from smolagents.tools.prompts import code_prompt, tool_calling_prompt
 from smolagents.tools.running import is_asynchronous, run_async, run_sync
 from smolagents.tools.schema import parameters_schema
 from smolagents.tools.sharing import CALL_OPTIONS, Shareable
+from smolagents.tools.traced import traced_acall, traced_call
 from smolagents.types.agent_types import handle_agent_input_types, handle_agent_output_types
 
 if TYPE_CHECKING:
@@ -247,6 +248,7 @@ class Tool(Shareable, FromElsewhere, BaseTool):
         """The JSON schema of the arguments as one object, in types that model providers accept."""
         return parameters_schema(self.inputs)
 
+    @traced_call
     def __call__(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:
         """Call the tool.
 
@@ -267,6 +269,7 @@ class Tool(Shareable, FromElsewhere, BaseTool):
             output = self._limits.call(self, args, kwargs)
         return handle_agent_output_types(output, self.output_type) if sanitize_inputs_outputs else output
 
+    @traced_acall
     async def acall(self, *args: Any, sanitize_inputs_outputs: bool = False, **kwargs: Any) -> Any:
         """Call the tool without blocking the event loop; a synchronous tool runs in a thread."""
         import asyncio
