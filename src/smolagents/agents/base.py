@@ -31,9 +31,12 @@ from smolagents.types.errors import AgentError, AgentInterruptedError, AgentPars
 from smolagents.types.messages import ChatMessage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import PIL.Image
 
     from smolagents.agents.mcp_server import AgentMCPServer
+    from smolagents.agents.skills import Skill
     from smolagents.executors.base import PythonExecutor
 
 __all__ = ["LIBRARY_STEPS", "MultiStepAgent"]
@@ -66,9 +69,12 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         return_full_result: Whether `run` returns a `RunResult` rather than the answer alone.
         logger: Where the agent shows its work.
         grammar: Deprecated and without effect; use `use_structured_outputs_internally` of `CodeAgent`.
+        skills: Folders with a SKILL.md, or `Skill` objects. The model is told of each in one line, and reads the rest
+            with the tool `read_skill`.
 
     Raises:
-        ValueError: names that collide, a managed agent without name or description, a bad `name`, a missing template.
+        ValueError: names that collide, a managed agent without name or description, a bad `name`, a missing template,
+            a malformed skill.
         TypeError: a tool that is not a `Tool`, a callback that cannot be called.
     """
 
@@ -95,6 +101,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         return_full_result: bool = False,
         logger: AgentLogger | None = None,
         grammar: dict[str, str] | None = None,
+        skills: Sequence[Skill | str | Path] | None = None,
     ) -> None:
         if grammar is not None:
             warnings.warn(
@@ -116,6 +123,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         self.final_answer_checks = list(final_answer_checks or ())
         self.return_full_result = return_full_result
         self.managed_agents: dict[str, Any] = managed_by_name(managed_agents or ())
+        self.skills: dict[str, Skill] = {} if skills is None else _as_skills(skills)
         self.tools: dict[str, Any] = self._tools_by_name(tools, add_base_tools)
         self._custom_templates = None if prompt_templates is None else copy_templates(prompt_templates)
         self.logger = AgentLogger(level=verbosity_level) if logger is None else logger
@@ -187,6 +195,14 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         """Render the system prompt. To be implemented in child classes."""
         raise NotImplementedError(f"{type(self).__name__} must implement initialize_system_prompt")
 
+    def _instructions(self) -> str | None:
+        """What goes into the system prompt besides what the templates say."""
+        if not self.skills:
+            return self.instructions
+        from smolagents.agents.skills import catalogue
+
+        return "\n\n".join(text for text in (self.instructions, catalogue(self.skills)) if text)
+
     def _tools_by_name(self, tools: Sequence[Tool], add_base_tools: bool) -> dict[str, Any]:
         if isinstance(tools, (str, bytes)) or not isinstance(tools, Iterable):
             raise TypeError(f"tools must be a list of tools, not {type(tools).__name__}")
@@ -209,6 +225,12 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
             for name, cls in TOOL_MAPPING.items():
                 if name not in found and (name != "python_interpreter" or self._runs_tools_as_json):
                     found[name] = cls()
+        if self.skills:
+            from smolagents.agents.skills import ReadSkillTool
+
+            if ReadSkillTool.name in found:
+                raise ValueError(f"the name of the tool {ReadSkillTool.name!r} is that which reads skills: rename it")
+            found[ReadSkillTool.name] = ReadSkillTool(self.skills)
         if "final_answer" not in found:
             found["final_answer"] = FinalAnswerTool()
         for name in found:
@@ -599,6 +621,12 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
     def __repr__(self) -> str:
         named = f" {self.name!r}" if self.name else ""
         return f"<{type(self).__name__}{named} with tools {', '.join(self.tools)}>"
+
+
+def _as_skills(given: Any) -> dict[str, Skill]:
+    from smolagents.agents.skills import as_skills
+
+    return as_skills(given)
 
 
 def _still_going_on() -> AgentError:

@@ -148,7 +148,7 @@ class CodeAgent(MultiStepAgent):
 
     def _instructions(self) -> str | None:
         notes = getattr(self._executor, "language_notes", None)  # of an executor that does not run all of Python
-        return "\n".join(text for text in (self.instructions, notes) if text) or None
+        return "\n".join(text for text in (super()._instructions(), notes) if text) or None
 
     # The executor and its sessions
 

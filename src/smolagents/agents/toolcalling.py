@@ -80,7 +80,7 @@ class ToolCallingAgent(MultiStepAgent):
             {
                 "tools": view(self.tools),
                 "managed_agents": view(self.managed_agents),
-                "custom_instructions": self.instructions,
+                "custom_instructions": self._instructions(),
             },
         )
 

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Shareable",
     "constructor_arguments",
+    "defined_tool",
     "get_tools_definition_code",
     "installed_distributions",
+    "make_tool",
     "tool_source",
 ]
 
@@ -85,20 +87,7 @@ class Shareable:
         Raises:
             ToolDefinitionError: the source defines no tool, or its constructor needs other arguments.
         """
-        found = _last_tool(_run_as_module(tool_code))
-        if not isinstance(found, type):
-            if kwargs:
-                raise ToolDefinitionError(f"Tool '{found.name}' is a function and takes no constructor arguments.")
-            return cast("Tool", found)
-        try:
-            own = inspect.signature(found)
-            own.bind(**{name: kwargs[name] for name in kwargs if name in own.parameters or name not in CALL_OPTIONS})
-        except TypeError as error:
-            raise ToolDefinitionError(
-                f"{found.__name__} cannot be made: {error}. Give its arguments by name, "
-                "such as Tool.from_code(code, api_key=...)."
-            ) from error
-        return cast("Tool", found(**kwargs))
+        return make_tool(defined_tool(tool_code), kwargs)
 
     def save(self, output_dir: str | Path, tool_file_name: str = "tool", make_gradio_app: bool = True) -> None:
         """Write the tool to a folder: its source, requirements.txt and, to try it in a browser, app.py.
@@ -125,6 +114,40 @@ class Shareable:
                 f"launch_gradio_demo({made})\n"
             )
             (folder / "app.py").write_text(app, encoding="utf-8")
+
+
+def defined_tool(tool_code: str, name: str | None = None) -> Tool | type[Tool]:
+    """The tool, or class of tools, that source defines. This runs it.
+
+    Args:
+        tool_code: The source.
+        name: What the tool or its class is called there; None for the last that it defines.
+
+    Raises:
+        ToolDefinitionError: the source defines none, or none of this name.
+    """
+    return cast("Tool | type[Tool]", _tool_in(_run_as_module(tool_code), name))
+
+
+def make_tool(found: Tool | type[Tool], arguments: Mapping[str, Any]) -> Tool:
+    """A tool of what `defined_tool` found.
+
+    Raises:
+        ToolDefinitionError: it takes other arguments.
+    """
+    if not isinstance(found, type):
+        if arguments:
+            raise ToolDefinitionError(f"Tool '{found.name}' is a function and takes no constructor arguments.")
+        return found
+    try:
+        own = inspect.signature(found)
+        own.bind(**{name: arguments[name] for name in arguments if name in own.parameters or name not in CALL_OPTIONS})
+    except TypeError as error:
+        raise ToolDefinitionError(
+            f"{found.__name__} cannot be made: {error}. Give its arguments by name, "
+            "such as Tool.from_code(code, api_key=...)."
+        ) from error
+    return found(**arguments)
 
 
 def tool_source(tool: Tool) -> SelfContained:
@@ -259,16 +282,20 @@ def _run_as_module(code: str) -> types.ModuleType:
     return module
 
 
-def _last_tool(module: types.ModuleType) -> Any:
+def _tool_in(module: types.ModuleType, wanted: str | None) -> Any:
     from smolagents.tools.base import Tool
     from smolagents.tools.decorator import FunctionTool
 
     found: Any = None
-    for value in vars(module).values():
+    names = []
+    for name, value in vars(module).items():
         is_class = isinstance(value, type) and issubclass(value, Tool) and value.__module__ == module.__name__
         is_function = isinstance(value, FunctionTool) and value.forward.__module__ == module.__name__
         if is_class or is_function:
-            found = value
+            names.append(name)
+            found = value if wanted in (None, name) else found
+    if found is None and names:
+        raise ToolDefinitionError(f"The code defines no tool {wanted!r}. It defines: {', '.join(names)}.")
     if found is None:
         raise ToolDefinitionError(
             "The code defines no tool. It must define a class derived from smolagents.Tool, or a function under @tool."

@@ -90,7 +90,7 @@ def test_a_missing_member(folder: Path) -> None:
     assert "the managed agent 'nobody'" in refused(folder, FileNotFoundError)
 
 
-@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "..", "a/b", "a\\b", "", "1st", 7, None])
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "..", "a\\b", "", "1st", 7, None])
 def test_names_that_lead_out_of_the_folder(folder: Path, name: Any) -> None:
     (folder.parent / "outside.py").write_text("raise SystemExit('ran')")
     edit(folder, tools=[name])
@@ -138,7 +138,8 @@ def test_a_folder_in_the_cache_of_the_hub_loads(folder: Path, tmp_path: Path) ->
         ({"additional_authorized_imports": "numpy"}, "must be a list of texts or null, not 'numpy'"),
         ({"executor_type": "magic"}, "magic"),
         ({"code_block_tags": ["<code>"]}, "code_block_tags"),
-        ({"model": "gpt"}, "'model' must be a dictionary"),
+        ({"model": 3}, "'model' must be a text or a dictionary"),
+        ({"model": "gpt"}, "its model is a 'gpt', which is not known here"),
         ({"model": {"class": "Oracle", "data": {}}}, "its model is a 'Oracle', which is not known here"),
         ({"model": {"class": "Oracle", "module": "os", "data": {}}}, "its model is a 'Oracle'"),
         ({"model": {"class": "OpenAIModel", "data": [1]}}, "data of its model must be a dictionary"),

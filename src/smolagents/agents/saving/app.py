@@ -16,7 +16,7 @@ from pathlib import Path
 
 from smolagents import {{ class_name }}, GradioUI
 
-agent = {{ class_name }}.from_folder(Path(__file__).resolve().parent)
+agent = {{ class_name }}.from_folder(Path(__file__).resolve().parent{% if trusted %}, trust_remote_code=True{% endif %})
 
 if __name__ == "__main__":
     GradioUI(agent).launch()
@@ -24,8 +24,12 @@ if __name__ == "__main__":
 
 
 def create_agent_gradio_app_template() -> Template:
-    """The template of `app.py`. Render it with `class_name`, the class of the agent, and `title`, what to call it."""
+    """The template of `app.py`.
+
+    Render it with `class_name`, the class of the agent; `title`, what to call it; and, for an agent whose tools come
+    from elsewhere, `trusted=True`.
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    return environment.from_string(_APP)
+    return environment.from_string(_APP, globals={"trusted": False})

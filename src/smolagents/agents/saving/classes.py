@@ -17,17 +17,18 @@ def class_entry(cls: type, room: str) -> dict[str, str]:
     return {"class": cls.__name__, "module": cls.__module__}
 
 
-def find_class(name: Any, module: Any, base: type, room: str) -> type | None:
+def find_class(name: Any, module: Any, base: type, room: str, may_import: bool = False) -> type | None:
     """The subclass of `base` that was saved as `name`, or None if it is not known here.
 
-    Known are what `room` exports, what other modules of this library define, and what the program has imported. No
-    other module is imported: a file that someone sent is not to choose what runs.
+    Known are what `room` exports, what other modules of this library define, and what the program has imported. Other
+    modules are imported only for someone who trusts the file: one that a stranger sent is not to choose what runs.
 
     Args:
         name: Name of the class.
         module: Name of its module, or None.
         base: What it must derive from.
         room: Module that exports the classes of this library.
+        may_import: Whether the file is trusted.
     """
     if not isinstance(name, str) or not name.isidentifier():
         return None
@@ -36,7 +37,7 @@ def find_class(name: Any, module: Any, base: type, room: str) -> type | None:
         if _fits(exported, base):
             return cast("type", exported)
     else:
-        if module.startswith("smolagents."):
+        if module.startswith("smolagents.") or may_import:
             try:
                 importlib.import_module(module)
             except ModuleNotFoundError:

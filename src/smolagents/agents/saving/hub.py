@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smolagents.agents.saving.folder import write_folder
+from smolagents.agents.saving.reading import FILES
 from smolagents.tools.hub_access import card, fetch, refusal, split_arguments
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["download", "from_hub", "upload"]
 
-_FILES = ("agent.json", "prompt*.y*ml", "tools/*.py", "managed_agents/**")
+_FILES = ("*.json", "*.yaml", "*.yml", "*.py", "managed_agents/**", "skills/**")
 
 
 def from_hub(repo_id: str, trust_remote_code: bool = False, token: str | None = None, **kwargs: Any) -> MultiStepAgent:
@@ -48,14 +49,14 @@ def download(
 
         def runs(name: str) -> bool:
             within = name.startswith(f"{inside}/" if inside else "")
-            return within and name.endswith(".py") and "/tools/" in f"/{name}"
+            return within and name.endswith(".py") and not name.endswith("app.py")
 
         raise ValueError(refusal(repo_id, token, for_download, what="the Python code of its tools", runs=runs))
     folder = fetch(repo_id, token, _FILES, inside, for_download)
-    if not (folder / "agent.json").is_file():
+    if not any((folder / name).is_file() for name in FILES):
         there = f"the folder {inside!r} of {repo_id!r}" if inside else repr(repo_id)
         raise ValueError(
-            f"{there} holds no agent: there is no agent.json in it. Agents get there by agent.push_to_hub(…); "
+            f"{there} holds no agent: there is no agent.json and no agent.yaml in it. Agents get there by agent.push_to_hub(…); "
             "a tool is loaded by load_tool(…)."
         )
     return folder, rest

@@ -6,10 +6,21 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["SCHEMA_VERSION", "migrate"]
+from smolagents.agents.saving.environment import escaped
 
-SCHEMA_VERSION = 2
-"""Number of the present form. Files of smolagents 1.x have no number, and count as 1."""
+__all__ = ["SCHEMA_VERSION", "is_of_version_1", "migrate"]
+
+SCHEMA_VERSION = 3
+"""Number of the present form. Dictionaries of smolagents 1.x have no number, and count as 1; so do its files, while files
+that a person wrote without a number are in the present form."""
+
+_ALWAYS_IN_1 = frozenset({"tools", "model", "managed_agents", "prompt_templates", "max_steps", "requirements"})
+_ONLY_IN_1 = frozenset({"grammar", "authorized_imports"})
+
+
+def is_of_version_1(data: Mapping[str, Any]) -> bool:
+    """Whether a file without a number is one that smolagents 1.x wrote, rather than a person."""
+    return "schema_version" not in data and (data.keys() >= _ALWAYS_IN_1 or bool(data.keys() & _ONLY_IN_1))
 
 
 def migrate(data: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -66,6 +77,7 @@ _KEYS_OF_1 = frozenset(
         "use_structured_outputs_internally",
         "code_block_tags",
         "tool_settings",
+        "skills",
     }
 )
 
@@ -98,5 +110,19 @@ def _same(model: dict[str, Any], other: dict[str, Any]) -> bool:
     return mine == renamed
 
 
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    # Since 3, ${NAME} in an argument stands for a variable of the environment.
+    model = data.get("model")
+    if isinstance(model, dict) and "data" in model:
+        model["data"] = escaped(model["data"])
+    tools = data.get("tools")
+    for tool in tools if isinstance(tools, list) else ():
+        if isinstance(tool, dict) and "init" in tool:
+            tool["init"] = escaped(tool["init"])
+    if "executor_kwargs" in data:
+        data["executor_kwargs"] = escaped(data["executor_kwargs"])
+    return data
+
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 """From each version to the next."""

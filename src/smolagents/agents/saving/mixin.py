@@ -21,7 +21,8 @@ class ShareableAgent:
     def to_dict(self) -> dict[str, Any]:
         """The agent as plain data, from which `from_dict` makes it again.
 
-        Tools are in it as source code, managed agents as dictionaries of the same form. Keys, tokens and other
+        Tools are in it as source code, managed agents as dictionaries of the same form. What was named in a file (a
+        tool on the Hub, an MCP server, a variable of the environment) is named again. Keys, tokens and other
         secrets are left out, and so is what is code and no tool: callbacks, checks, a logger, an executor or a
         model that is a plain function.
 
@@ -38,24 +39,30 @@ class ShareableAgent:
         return agent_to_dict(cast("MultiStepAgent", self))
 
     @classmethod
-    def from_dict(cls, agent_dict: Mapping[str, Any], **kwargs: Any) -> Self:
+    def from_dict(cls, agent_dict: Mapping[str, Any], trust_remote_code: bool = False, **kwargs: Any) -> Self:
         """Make an agent from what `to_dict` returned. This runs the code of its tools.
 
         Args:
             agent_dict: The saved agent. Where it names a class, an agent of that class is made, unless this is a
                 subclass of it.
+            trust_remote_code: True to say that you trust what it names besides: modules to import, tools of the Hub,
+                MCP servers.
             **kwargs: Arguments for the agent's constructor, over those that were saved. With `model`, the
                 saved one is not made; agents of the team that shared it, or that were saved without theirs,
                 get the given one too. `tool_arguments` holds constructor arguments of tools, such as keys, which
                 are never saved: `{"name_of_tool": {"api_key": …}}`.
 
         Raises:
-            ValueError: the data is malformed, or names a class that is not known; the message says what to do.
+            ValueError: the data is malformed, names a class that is not known, or names what is not trusted; the
+                message says what to do.
             ToolDefinitionError: the code of a tool is no tool.
+            ConnectionError: an MCP server or the Hub cannot be reached.
         """
         from smolagents.agents.saving.representation import agent_from_dict
+        from smolagents.agents.saving.trust import trusting
 
-        return cast("Self", agent_from_dict(cast("type[MultiStepAgent]", cls), agent_dict, kwargs))
+        with trusting(trust_remote_code):
+            return cast("Self", agent_from_dict(cast("type[MultiStepAgent]", cls), agent_dict, kwargs))
 
     def save(self, output_dir: str | Path, relative_path: str | None = None) -> None:
         """Write the agent to a folder, for `from_folder`:
@@ -64,6 +71,7 @@ class ShareableAgent:
             prompts.yaml       its prompt templates
             tools/             a Python file for each tool
             managed_agents/    a folder like this one for each managed agent
+            skills/            its skills
             app.py             a web page to talk with the agent
             requirements.txt   the packages all this needs
 
@@ -85,21 +93,48 @@ class ShareableAgent:
         write_folder(Path(output_dir), self.to_dict())
 
     @classmethod
-    def from_folder(cls, folder: str | Path, **kwargs: Any) -> Self:
-        """Load an agent from a folder that `save` wrote. This runs the code of its tools.
+    def from_folder(cls, folder: str | Path, trust_remote_code: bool = False, **kwargs: Any) -> Self:
+        """Load an agent from a folder that `save` wrote, or that has an agent.yaml. This runs the code of its tools.
 
         Args:
             folder: The folder.
+            trust_remote_code: As for `from_dict`.
             **kwargs: As for `from_dict`.
 
         Raises:
             FileNotFoundError: there is no such folder, or a file is missing.
-            ValueError: a file is malformed, or leads out of the folder.
-            ToolDefinitionError: the code of a tool is no tool.
+            ValueError: a file is malformed, leads out of the folder, or names what is not trusted.
+            ToolDefinitionError, ConnectionError: as `from_dict`.
         """
-        from smolagents.agents.saving.folder import read_folder
+        from smolagents.agents.saving.reading import read_folder
+        from smolagents.agents.saving.trust import trusting
 
-        return cls.from_dict(read_folder(Path(folder)), **kwargs)
+        with trusting(trust_remote_code):
+            return cls.from_dict(read_folder(Path(folder)), **kwargs)
+
+    @classmethod
+    def from_file(cls, path: str | Path, trust_remote_code: bool = False, **kwargs: Any) -> Self:
+        """Load an agent from a file that someone wrote; `docs/agent_files.md` says what may be in it.
+
+        Args:
+            path: A YAML or JSON file, or a folder with agent.json or agent.yaml.
+            trust_remote_code: True to say that you trust what it would run: code of tools, in files or from the Hub,
+                modules to import, MCP servers.
+            **kwargs: As for `from_dict`.
+
+        Raises:
+            FileNotFoundError: the file, or one that it names, is missing.
+            ValueError: a file is malformed, or would run what is not trusted; the message lists it.
+            ToolDefinitionError, ConnectionError: as `from_dict`.
+        """
+        from smolagents.agents.saving.reading import read_file
+        from smolagents.agents.saving.trust import refuse_unless_trusted, trusting, what_it_does
+
+        data = read_file(Path(path))
+        if trust_remote_code is not True:
+            refuse_unless_trusted(what_it_does(data), data.label)
+        with trusting(True):
+            return cls.from_dict(data, **kwargs)
 
     @classmethod
     def from_hub(cls, repo_id: str, token: str | None = None, trust_remote_code: bool = False, **kwargs: Any) -> Self:
@@ -118,9 +153,11 @@ class ShareableAgent:
             ConnectionError: the Hub cannot be reached.
         """
         from smolagents.agents.saving.hub import download
+        from smolagents.agents.saving.trust import trusting
 
         folder, rest = download(repo_id, token, trust_remote_code, kwargs)
-        return cls.from_folder(folder, **rest)
+        with trusting(True):
+            return cls.from_folder(folder, **rest)
 
     def push_to_hub(
         self,

@@ -24,12 +24,14 @@ def distributions_of(modules: Iterable[str]) -> set[str]:
 def requirements_of(data: Mapping[str, Any]) -> list[str]:
     """What a saved agent needs, for itself and its team."""
     found = {"smolagents", *distributions_of(data.get("additional_authorized_imports") or ())}
+    found |= distributions_of(str(each["import"]).partition(":")[0] for each in data["tools"] if "import" in each)
     for each in [*data["tools"], *data["managed_agents"]]:
         found.update(each.get("requirements") or ())
     return sorted(found)
 
 
 _MODELS = {
+    "Anthropic": "anthropic",
     "AzureOpenAI": "openai",
     "OpenAI": "openai",
     "LiteLLM": "litellm",
@@ -39,7 +41,7 @@ _MODELS = {
     "VLLM": "vllm",
     "LlamaCpp": "llama-cpp",
 }
-_EXECUTORS = {"docker", "e2b", "modal", "blaxel", "wasm"}
+_EXECUTORS = {"docker", "e2b", "modal", "blaxel", "monty", "wasm"}
 _TOOLKIT = {"web_search", "visit_webpage", "wikipedia_search"}
 
 
@@ -58,8 +60,11 @@ def _extras(data: Mapping[str, Any]) -> set[str]:
             found.add(extra)
     if data.get("executor_type") in _EXECUTORS:
         found.add(data["executor_type"])
-    if any(each["name"] in _TOOLKIT and "from smolagents." in each["code"] for each in data["tools"]):
+    tools = data["tools"]
+    if any(each.get("name") in _TOOLKIT and "from smolagents." in each.get("code", "") for each in tools):
         found.add("toolkit")
+    if any("mcp" in each for each in tools):
+        found.add("mcp")
     for each in data["managed_agents"]:
         found |= _extras(each)
     return found

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from smolagents.agents.saving.environment import escaped, is_reference, is_secret_name, names_variable
 from smolagents.models.saving import without_secrets
 
-__all__ = ["find_secret", "scrub"]
+__all__ = ["as_saved", "find_secret", "refuse_secrets", "scrub"]
 
 # Forms that providers publish so that scanners can find leaked keys: Hugging Face, OpenAI and those that follow it,
 # GitHub, GitLab, AWS, Google, Slack, JSON web tokens, private keys.
@@ -20,51 +22,109 @@ _SECRET_VALUE = re.compile(
 _BEARER = re.compile(r"^\s*(?:bearer|basic)\s+\S{8,}\s*$", re.IGNORECASE)
 
 
-def scrub(value: Any, at: str) -> tuple[Any, list[str]]:
+def scrub(value: Any, at: str, *, references: bool = False) -> tuple[Any, list[str]]:
     """Plain data without secrets and without what JSON cannot say.
 
     Args:
         value: Anything.
         at: What `value` is called, to name what is left out.
+        references: Whether `${NAME}` in a text stands for a variable of the environment, and so is no secret itself.
 
     Returns:
         The data, None if nothing is left; and the names of what was left out.
     """
     left_out: list[str] = []
-    plain = _scrub(value, at, left_out)
+    plain = _Scrubbing(references, left_out).of(value, at)
     return (None if plain is _OMIT else plain), left_out
 
 
 _OMIT = object()
 
 
-def _scrub(value: Any, at: str, left_out: list[str]) -> Any:
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, str):
-        if _SECRET_VALUE.search(value) or _BEARER.match(value):
-            left_out.append(at)
+@dataclass
+class _Scrubbing:
+    references: bool
+    left_out: list[str]
+
+    def of(self, value: Any, at: str, secret: bool = False) -> Any:
+        """`value` without secrets. Where it is `secret` by its name, only references to the environment are left."""
+        if isinstance(value, dict):
+            return self._of_dict(value, at, secret)
+        if isinstance(value, (list, tuple)):
+            items = [self.of(item, f"{at}[{number}]", secret) for number, item in enumerate(value)]
+            return [item for item in items if item is not _OMIT]
+        if isinstance(value, str):
+            return self._of_text(value, at, secret)
+        if secret or not (value is None or isinstance(value, (bool, int, float))):
+            self.left_out.append(at)
             return _OMIT
-        clean = without_secrets(value)
-        if clean != value:
-            left_out.append(f"the credentials in {at}")
+        return value
+
+    def _of_text(self, text: str, at: str, secret: bool) -> Any:
+        if self.references and is_reference(text):
+            return text
+        if secret or _SECRET_VALUE.search(text) or _BEARER.match(text):
+            self.left_out.append(at)
+            return _OMIT
+        clean = without_secrets(text)
+        if clean != text:
+            self.left_out.append(f"the credentials in {at}")
         return clean
-    if isinstance(value, dict):
+
+    def _of_dict(self, values: dict[Any, Any], at: str, secret: bool) -> Any:
         found = {}
-        for key, item in value.items():
+        for key, item in values.items():
             inner = f"{at}[{key!r}]"
-            if not isinstance(key, str) or not without_secrets({key: 0}):
-                left_out.append(inner)
+            if self.references and names_variable(key) and isinstance(item, str) and item.isidentifier():
+                found[key] = item
                 continue
-            plain = _scrub(item, inner, left_out)
+            named = isinstance(key, str) and is_secret_name(key)
+            if not isinstance(key, str) or (named and not (self.references and is_reference(item))):
+                self.left_out.append(inner)
+                continue
+            plain = self.of(item, inner, secret or named)
             if plain is not _OMIT:
                 found[key] = plain
         return found
-    if isinstance(value, (list, tuple)):
-        items = [_scrub(item, f"{at}[{number}]", left_out) for number, item in enumerate(value)]
-        return [item for item in items if item is not _OMIT]
-    left_out.append(at)
-    return _OMIT
+
+
+def as_saved(
+    values: Mapping[str, Any], written: Mapping[str, tuple[str, Any]], at: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Arguments as they are saved: without secrets, and as they were written where they came from the environment.
+
+    Args:
+        values: The arguments by name.
+        written: For those from the environment, how they were written; see `environment.remembered`.
+        at: What they are called.
+
+    Returns:
+        The arguments, and the names of what was left out.
+    """
+    plain, left_out = scrub({name: value for name, value in values.items() if name not in written}, at)
+    found: dict[str, Any] = escaped(plain or {})
+    for name, (key, value) in written.items():
+        if key != name:  # the name of a variable
+            found[key] = value
+            continue
+        kept, lost = scrub({key: value}, at, references=True)
+        found.update(kept or {})
+        left_out += lost
+    return found, left_out
+
+
+def refuse_secrets(arguments: Mapping[str, Any], at: str) -> None:
+    """Refuse arguments that someone wrote with a key in them.
+
+    Raises:
+        ValueError: one holds what looks like a key; the message says how to name a variable instead.
+    """
+    secret = find_secret(dict(arguments))
+    if secret is not None:
+        raise ValueError(
+            f"{at}.{secret[0]} holds what looks like a secret, {secret[1]!r}: put it into the environment, and name the "
+            f"variable in its place, as ${{NAME}}"
+        )
 
 
 def find_secret(data: Any) -> tuple[str, str] | None:

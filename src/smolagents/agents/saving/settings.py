@@ -7,15 +7,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from smolagents.agents.saving.secrets import scrub
+from smolagents.agents.saving.environment import remembered
+from smolagents.agents.saving.secrets import as_saved, scrub
 from smolagents.monitoring import AgentLogger
 
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
 
-__all__ = ["check_settings", "parameters_of", "settings_of"]
+__all__ = ["check_settings", "keys_of", "parameters_of", "settings_of"]
 
-PARTS = frozenset({"tools", "model", "prompt_templates", "managed_agents"})
+PARTS = frozenset({"tools", "model", "prompt_templates", "managed_agents", "skills"})
 """Arguments that are saved in a form of their own."""
 
 _RESULTS = frozenset({"add_base_tools", "grammar"})
@@ -78,7 +79,10 @@ def settings_of(agent: MultiStepAgent) -> tuple[dict[str, Any], list[str]]:
             lost.append(f"{name}, which the agent does not keep as an attribute")
             continue
         # A text is the author's own words: where one holds a key, saving stops rather than leave the words out.
-        found[name], left_out = (value, []) if isinstance(value, str) else scrub(value, name)
+        if name == "executor_kwargs" and isinstance(value, Mapping):
+            found[name], left_out = as_saved(value, remembered(agent), name)
+        else:
+            found[name], left_out = (value, []) if isinstance(value, str) else scrub(value, name)
         lost += left_out
     return found, lost
 
@@ -103,9 +107,10 @@ _KINDS: dict[str, tuple[str, bool]] = {
     "executor_type": (_TEXT, False),
     "executor_kwargs": ("a dictionary", True),
     "prompt_templates": ("a dictionary", True),
-    "model": ("a dictionary", True),
+    "model": ("a text or a dictionary", True),
     "tools": ("a list", False),
     "managed_agents": ("a list", False),
+    "skills": ("a list", False),
 }
 _TESTS: dict[str, Callable[[Any], bool]] = {
     _TEXT: lambda value: isinstance(value, str),
@@ -114,7 +119,14 @@ _TESTS: dict[str, Callable[[Any], bool]] = {
     _LIST: lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
     "a list": lambda value: isinstance(value, list),
     "a dictionary": lambda value: isinstance(value, Mapping),
+    "a text or a dictionary": lambda value: isinstance(value, (str, Mapping)),
 }
+
+
+def keys_of(cls: type) -> set[str]:
+    """The keys that a saved agent of a class may have."""
+    beside = {"schema_version", "class", "module", "requirements", "authorized_imports"}
+    return {*parameters_of(cls), *beside} - set(_CODE) - {"grammar"}
 
 
 def check_settings(data: Mapping[str, Any], cls: type, where: str) -> None:
@@ -123,7 +135,7 @@ def check_settings(data: Mapping[str, Any], cls: type, where: str) -> None:
     Raises:
         ValueError: a key is not known, or a value is of the wrong kind; the message says what is wanted.
     """
-    known = {*parameters_of(cls), "schema_version", "class", "module", "requirements", "authorized_imports"}
+    known = keys_of(cls)
     for key, value in data.items():
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)

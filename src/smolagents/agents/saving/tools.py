@@ -9,14 +9,23 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from smolagents.agents.saving.secrets import scrub
+from smolagents.agents.saving.environment import (
+    Resolved,
+    VariableError,
+    remember,
+    remembered,
+    resolve_arguments,
+)
+from smolagents.agents.saving.secrets import as_saved, scrub
+from smolagents.agents.saving.settings import parameters_of
 from smolagents.tools.base import Tool
 from smolagents.tools.decorator import FunctionTool
 from smolagents.tools.decorator import tool as as_tool
 from smolagents.tools.errors import ToolDefinitionError
+from smolagents.tools.sharing import defined_tool, make_tool
 from smolagents.tools.source import is_valid_name
 
-__all__ = ["tool_from_dict", "tool_to_dict"]
+__all__ = ["is_of_this_library", "tool_from_dict", "tool_to_dict"]
 
 _EXPORTS = "smolagents.default_tools"
 _OVERRIDDEN = ("name", "description", "inputs", "output_type")
@@ -39,7 +48,7 @@ def tool_to_dict(tool: Any) -> tuple[dict[str, Any], list[str]]:
         )
     data = _reference(tool) or tool.to_dict()
     data.pop("init", None)
-    init, left_out = scrub(_given(tool), f"tools[{tool.name!r}]")
+    init, left_out = as_saved(_given(tool), remembered(tool), f"tools[{tool.name!r}]")
     if init:
         data["init"] = init
     plain, lost = scrub(_set_on(tool), f"tools[{tool.name!r}]")
@@ -54,8 +63,17 @@ def _reference(tool: Tool) -> dict[str, Any] | None:
     if not cls.__module__.startswith("smolagents.") or not _is_exported(cls):
         return None
     own = f"_{cls.__name__}"
-    code = f"from {_EXPORTS} import {cls.__name__} as {own}\n\n\nclass {cls.__name__}({own}):\n    pass\n"
+    code = _OF_THIS_LIBRARY.format(name=cls.__name__, own=own)
     return {"name": tool.name, "code": code, "requirements": ["smolagents"]}
+
+
+_OF_THIS_LIBRARY = f"from {_EXPORTS} import {{name}} as {{own}}\n\n\nclass {{name}}({{own}}):\n    pass\n"
+
+
+def is_of_this_library(code: Any) -> bool:
+    """Whether source says no more than the name of a tool of this library."""
+    found = _CLASS.search(code) if isinstance(code, str) else None
+    return found is not None and code == _OF_THIS_LIBRARY.format(name=found[1], own=f"_{found[1]}")
 
 
 def _set_on(tool: Tool) -> dict[str, Any]:
@@ -118,7 +136,14 @@ def tool_from_dict(data: Any, where: str, arguments: Mapping[str, Any] | None = 
         if not isinstance(value, Mapping):
             raise ValueError(f"{where}, tool {name!r}: {key!r} must be a dictionary, not {value!r:.80}")
     try:
-        tool = Tool.from_code(data["code"], **{**init, **(arguments or {})})
+        found = defined_tool(data["code"], data.get("symbol"))
+        own = parameters_of(found) if isinstance(found, type) else ()
+        resolved = resolve_arguments(init, own, f"{where}, tool {name!r}")
+        over = arguments or {}
+        tool = make_tool(found, {**resolved.arguments, **over})
+        remember(tool, Resolved({}, {key: each for key, each in resolved.written.items() if key not in over}))
+    except VariableError:
+        raise
     except ImportError as error:
         ours = _of_this_library(data["code"], name)
         if ours is None:

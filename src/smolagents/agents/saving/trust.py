@@ -1,0 +1,138 @@
+"""What loading an agent runs on this machine, so that someone can be asked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+from smolagents.agents.saving.environment import variables_of, variables_of_arguments
+from smolagents.agents.saving.models import arguments_of, normal_entry
+from smolagents.agents.saving.references import kind_of
+from smolagents.agents.saving.tools import is_of_this_library
+from smolagents.models.endpoints import is_on_this_machine
+
+__all__ = ["is_trusted", "names_others", "refuse_unless_trusted", "trusting", "what_it_does"]
+
+_trusted: ContextVar[bool] = ContextVar("whether the files that are being loaded are trusted", default=False)
+
+
+@contextmanager
+def trusting(trusted: bool) -> Iterator[None]:
+    """Load what is loaded within as someone who trusts it, if `trusted`; else as whoever is outside."""
+    token = _trusted.set(trusted is True or _trusted.get())
+    try:
+        yield
+    finally:
+        _trusted.reset(token)
+
+
+def is_trusted() -> bool:
+    """Whether what is being loaded is trusted."""
+    return _trusted.get()
+
+
+def what_it_does(data: Mapping[str, Any]) -> list[str]:
+    """All that making this agent runs or sends besides the library's own code, in words; empty for nothing."""
+    return list(dict.fromkeys([*_own_code(data), *names_others(data)]))
+
+
+def _own_code(data: Mapping[str, Any]) -> Iterator[str]:
+    for tool in _entries(data, "tools"):
+        if isinstance(tool, Mapping) and "code" in tool and not is_of_this_library(tool["code"]):
+            where = f" in {tool['file']}" if "file" in tool else ""
+            yield f"runs the Python code of the tool {tool.get('name')!r}{where}"
+    for entry in (data, normal_entry(data.get("model"))):
+        module = entry.get("module") if isinstance(entry, Mapping) else None
+        if isinstance(module, str) and not module.startswith("smolagents."):
+            yield f"imports the module {module}"
+    for member in _entries(data, "managed_agents"):
+        if isinstance(member, Mapping):
+            yield from _own_code(member)
+
+
+def names_others(data: Mapping[str, Any]) -> list[str]:
+    """What of it is code that the agent's files name but do not hold, or a secret that leaves this machine."""
+    return list(dict.fromkeys(_others(data)))
+
+
+def _others(data: Mapping[str, Any]) -> Iterator[str]:
+    for tool in _entries(data, "tools"):
+        kind = kind_of(tool)
+        if kind == "import":
+            yield f"imports the module {str(tool['import']).partition(':')[0]}"
+        elif kind == "hub":
+            yield f"runs code from the Hub, the tool {tool['hub']}"
+        elif kind == "mcp":
+            yield from _of_server(tool["mcp"])
+    model = normal_entry(data.get("model"))
+    if isinstance(model, Mapping):
+        yield from _of_model(model)
+    for member in _entries(data, "managed_agents"):
+        if isinstance(member, Mapping):
+            yield from _others(member)
+
+
+def _entries(data: Mapping[str, Any], key: str) -> list[Any]:
+    found = data.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _of_server(server: Any) -> Iterator[str]:
+    several = server.get("mcpServers") if isinstance(server, Mapping) else None
+    if isinstance(several, Mapping):
+        for each in several.values():
+            yield from _of_server(each)
+        return
+    if isinstance(server, Mapping) and "command" in server:
+        arguments = server.get("args")
+        words = [server["command"], *(arguments if isinstance(arguments, list) else [])]
+        yield f"starts the program {shlex.join(map(str, words))}{_with(variables_of(server))}"
+    else:
+        address = server.get("url") if isinstance(server, Mapping) else server
+        yield f"lets the agent send data to {_host(address)}{_with(variables_of(server))}"
+
+
+def _of_model(model: Mapping[str, Any]) -> Iterator[str]:
+    arguments = arguments_of(model)
+    names = variables_of_arguments(arguments)
+    addresses = [each for each in _texts(arguments) if each.startswith(("http://", "https://"))]
+    foreign = [each for each in addresses if not is_on_this_machine(each)]
+    if names and foreign:
+        yield f"sends {_and(names)} of the environment to {_host(foreign[0])}"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+def _host(address: Any) -> str:
+    parts = urlsplit(str(address))
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else str(address)
+
+
+def _with(names: Iterator[str]) -> str:
+    found = set(names)
+    return f", with {_and(found)} of the environment" if found else ""
+
+
+def _and(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def refuse_unless_trusted(found: list[str], where: str) -> None:
+    """Raise `ValueError` with what would happen, unless that is nothing."""
+    if found:
+        raise ValueError(
+            f"{where}: loading this {'; '.join(found)}. Read it and, if you trust it, pass trust_remote_code=True."
+        )
