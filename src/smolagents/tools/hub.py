@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smolagents.tools.errors import ToolDefinitionError
-from smolagents.tools.hub_access import card, fetch, hub_errors, refusal, split_arguments
+from smolagents.tools.hub_access import fetch, refusal, share, split_arguments
 from smolagents.tools.sharing import constructor_arguments
 
 if TYPE_CHECKING:
@@ -90,37 +89,21 @@ def upload(
     tool: Tool, repo_id: str, commit_message: str, private: bool | None, token: bool | str | None, create_pr: bool
 ) -> Any:
     """Upload a tool. See `Tool.push_to_hub`."""
-    from huggingface_hub import HfApi, errors, get_token
 
-    with tempfile.TemporaryDirectory(prefix="smolagents-") as name:
-        folder = Path(name)
-        tool.save(folder)  # what cannot be saved makes no Space
+    def write(folder: Path) -> None:
+        tool.save(folder)
         arguments = constructor_arguments(tool)
         if arguments:
             (folder / _CONFIGURATION).write_text(json.dumps({"init": arguments}, indent=2), encoding="utf-8")
-        api = HfApi(token=token)
-        if not isinstance(token, str) and (token is False or get_token() is None):
-            raise ValueError(
-                f"uploading {tool.name!r} to {repo_id!r} needs a token for the Hub that may write: log in with "
-                "'hf auth login', set HF_TOKEN, or pass token=…"
-            )
-        try:
-            address = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
-        except errors.HfHubHTTPError as error:
-            if getattr(error.response, "status_code", None) in (401, 403):
-                raise ValueError(
-                    f"the Hub does not let this token make or change the Space {repo_id!r}: check the owner in its "
-                    f"name, and that the token may write. It said: {error}"
-                ) from error
-            raise
-        repo_id = address.repo_id  # with the name of the owner, where it was given without
-        with hub_errors(repo_id):
-            readme = card(api, repo_id, title=tool.name, about=tool.description, tags=("smolagents", "tool"))
-            (folder / "README.md").write_text(readme, encoding="utf-8")
-            return api.upload_folder(
-                repo_id=repo_id,
-                folder_path=folder,
-                repo_type="space",
-                commit_message=commit_message,
-                create_pr=create_pr,
-            )
+
+    return share(
+        write,
+        repo_id,
+        name=tool.name,
+        about=tool.description,
+        kind="tool",
+        commit_message=commit_message,
+        private=private,
+        token=token,
+        create_pr=create_pr,
+    )

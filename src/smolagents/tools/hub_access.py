@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["card", "checked_subfolder", "fetch", "hub_errors", "refusal", "split_arguments"]
+__all__ = ["checked_subfolder", "fetch", "hub_errors", "refusal", "share", "split_arguments"]
 
 _FOR_DOWNLOAD = frozenset(
     {
@@ -148,7 +149,72 @@ def hub_errors(repo_id: str) -> Iterator[None]:
         raise
 
 
-def card(api: Any, repo_id: str, *, title: str, about: str, tags: Sequence[str]) -> str:
+def share(
+    write: Callable[[Path], None],
+    repo_id: str,
+    *,
+    name: str,
+    about: str,
+    kind: str,
+    commit_message: str,
+    private: bool | None,
+    token: bool | str | None,
+    create_pr: bool,
+) -> Any:
+    """Upload what `write` writes into a folder to a Space, which is made if it is not there.
+
+    Args:
+        write: Writes the files. Where it fails, nothing is uploaded and no Space is made.
+        repo_id: Name of the Space; without an owner, the account of the token.
+        name: What the Space shows, for its card; "" for the name of the Space.
+        about: The same in more words.
+        kind: "tool" or "agent".
+        commit_message, private, token, create_pr: As for `Tool.push_to_hub`.
+
+    Returns:
+        The `huggingface_hub.CommitInfo` of the upload.
+
+    Raises:
+        ValueError: there is no token, or it may not write there.
+        ConnectionError: the Hub cannot be reached, or failed.
+    """
+    from huggingface_hub import HfApi, errors, get_token
+
+    with tempfile.TemporaryDirectory(prefix="smolagents-") as made:
+        folder = Path(made)
+        write(folder)
+        api = HfApi(token=token)
+        with hub_errors(repo_id):
+            try:
+                address = api.create_repo(
+                    repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True
+                )
+            except errors.HfHubHTTPError as error:
+                if getattr(error.response, "status_code", None) in (401, 403):
+                    if not isinstance(token, str) and (token is False or get_token() is None):
+                        raise ValueError(
+                            f"uploading {name or kind!r} to {repo_id!r} needs a token for the Hub that may write: "
+                            "log in with 'hf auth login', set HF_TOKEN, or pass token=…"
+                        ) from error
+                    raise ValueError(
+                        f"the Hub does not let this token make or change the Space {repo_id!r}: check the owner in its "
+                        f"name, and that the token may write. It said: {error}"
+                    ) from error
+                raise
+            repo_id = address.repo_id  # with the name of the owner, where it was given without
+            title = name or repo_id.rpartition("/")[2]
+            readme = _card(api, repo_id, title=title, about=about, tags=("smolagents", kind))
+            (folder / "README.md").write_text(readme, encoding="utf-8")
+            return api.upload_folder(
+                repo_id=repo_id,
+                folder_path=folder,
+                repo_type="space",
+                commit_message=commit_message,
+                create_pr=create_pr,
+            )
+
+
+def _card(api: Any, repo_id: str, *, title: str, about: str, tags: Sequence[str]) -> str:
     """A Space's README: the one it has, with tags added that mark what is in it."""
     from huggingface_hub import RepoCard, errors
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smolagents.agents.saving.folder import write_folder
 from smolagents.agents.saving.reading import FILES
-from smolagents.tools.hub_access import card, fetch, refusal, split_arguments
+from smolagents.tools.hub_access import fetch, refusal, share, split_arguments
 
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
@@ -71,26 +70,14 @@ def upload(
     create_pr: bool,
 ) -> Any:
     """Upload a saved agent. See `ShareableAgent.push_to_hub`."""
-    from huggingface_hub import HfApi
-
-    api = HfApi(token=token)
-    address = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
-    repo_id = address.repo_id  # with the name of the owner, where it was given without
-    with tempfile.TemporaryDirectory(prefix="smolagents-") as name:
-        folder = Path(name)
-        write_folder(folder, data)
-        readme = card(
-            api,
-            repo_id,
-            title=data.get("name") or repo_id.rpartition("/")[2],
-            about=data.get("description") or "An agent made with smolagents.",
-            tags=("smolagents", "agent"),
-        )
-        (folder / "README.md").write_text(readme, encoding="utf-8")
-        return api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            repo_type="space",
-            commit_message=commit_message,
-            create_pr=create_pr,
-        )
+    return share(
+        lambda folder: write_folder(folder, data),
+        repo_id,
+        name=data.get("name") or "",
+        about=data.get("description") or "An agent made with smolagents.",
+        kind="agent",
+        commit_message=commit_message,
+        private=private,
+        token=token,
+        create_pr=create_pr,
+    )

@@ -181,7 +181,8 @@ class ShareableAgent:
 
         Raises:
             ToolDefinitionError, TypeError, ValueError: as `to_dict`; nothing is uploaded then.
-            huggingface_hub.errors.HfHubHTTPError: the Hub refused.
+            ValueError: there is no token, or it may not write there.
+            ConnectionError: the Hub cannot be reached, or failed.
         """
         from smolagents.agents.saving.hub import upload
 
