@@ -6,7 +6,9 @@ what happened, and repeats until there is an answer. Every name here is imported
 
 from typing import TYPE_CHECKING
 
-from smolagents._lazy import lazy_exports
+from smolagents._lazy import lazy_exports, show_exports_in_vars
+
+show_exports_in_vars(__name__)
 
 __version__ = "2.0.0.dev0"
 
@@ -45,10 +47,10 @@ if TYPE_CHECKING:
     from smolagents.executors.sandbox.errors import SandboxUnavailableError
     from smolagents.executors.sandbox.executor import SandboxExecutor
     from smolagents.executors.wasm.executor import WasmExecutor
-    from smolagents.memory import (
+    from smolagents.memory.agent_memory import AgentMemory
+    from smolagents.memory.callbacks import CallbackRegistry
+    from smolagents.memory.steps import (
         ActionStep,
-        AgentMemory,
-        CallbackRegistry,
         FinalAnswerStep,
         MemoryStep,
         PlanningStep,
@@ -119,6 +121,8 @@ if TYPE_CHECKING:
     )
     from smolagents.types.text import truncate_content
     from smolagents.types.usage import Timing, TokenUsage
+    from smolagents.ui.gradio.app import GradioUI
+    from smolagents.ui.gradio.messages import stream_to_gradio
 
 __all__ = [
     "ActionOutput",
@@ -162,6 +166,7 @@ __all__ = [
     "FinalAnswerStep",
     "FinalAnswerTool",
     "GoogleSearchTool",
+    "GradioUI",
     "InferenceClientModel",
     "InterpreterError",
     "LiteLLMModel",
@@ -238,6 +243,7 @@ __all__ = [
     "parse_json_if_needed",
     "populate_template",
     "run_smolagent",
+    "stream_to_gradio",
     "tool",
     "truncate_content",
     "uninstrument",
@@ -248,7 +254,7 @@ __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "ActionOutput": "smolagents.agents.run",
-        "ActionStep": "smolagents.memory",
+        "ActionStep": "smolagents.memory.steps",
         "AgentAudio": "smolagents.types.agent_types",
         "AgentError": "smolagents.types.errors",
         "AgentExecutionError": "smolagents.types.errors",
@@ -258,7 +264,7 @@ __getattr__, __dir__ = lazy_exports(
         "AgentInterruptedError": "smolagents.types.errors",
         "AgentLogger": "smolagents.monitoring.logger",
         "AgentMaxStepsError": "smolagents.types.errors",
-        "AgentMemory": "smolagents.memory",
+        "AgentMemory": "smolagents.memory.agent_memory",
         "AgentParsingError": "smolagents.types.errors",
         "AgentText": "smolagents.types.agent_types",
         "AgentToolCallError": "smolagents.types.errors",
@@ -273,7 +279,7 @@ __getattr__, __dir__ = lazy_exports(
         "AzureOpenAIServerModel": "smolagents.models.azure",
         "BaseTool": "smolagents.tools.base",
         "BlaxelExecutor": "smolagents.executors.remote.blaxel",
-        "CallbackRegistry": "smolagents.memory",
+        "CallbackRegistry": "smolagents.memory.callbacks",
         "ChatMessage": "smolagents.types.messages",
         "ChatMessageStreamDelta": "smolagents.types.messages",
         "ChatMessageToolCall": "smolagents.types.messages",
@@ -285,9 +291,10 @@ __getattr__, __dir__ = lazy_exports(
         "E2BExecutor": "smolagents.executors.remote.e2b",
         "FallbackModel": "smolagents.models.fallback",
         "FinalAnswerPromptTemplate": "smolagents.agents.templates",
-        "FinalAnswerStep": "smolagents.memory",
+        "FinalAnswerStep": "smolagents.memory.steps",
         "FinalAnswerTool": "smolagents.tools.final_answer",
         "GoogleSearchTool": "smolagents.tools.google_search",
+        "GradioUI": "smolagents.ui.gradio.app",
         "InferenceClientModel": "smolagents.models.huggingface",
         "InterpreterError": "smolagents.executors.errors",
         "LiteLLMModel": "smolagents.models.litellm",
@@ -299,7 +306,7 @@ __getattr__, __dir__ = lazy_exports(
         "MLXModel": "smolagents.models.mlx",
         "Mailboxes": "smolagents.messaging.mailbox",
         "ManagedAgentPromptTemplate": "smolagents.agents.templates",
-        "MemoryStep": "smolagents.memory",
+        "MemoryStep": "smolagents.memory.steps",
         "MessageRole": "smolagents.types.messages",
         "MissingExtraError": "smolagents.types.errors",
         "ModalExecutor": "smolagents.executors.remote.modal",
@@ -311,7 +318,7 @@ __getattr__, __dir__ = lazy_exports(
         "OpenAIServerModel": "smolagents.models.openai",
         "PipelineTool": "smolagents.tools.pipeline",
         "PlanningPromptTemplate": "smolagents.agents.templates",
-        "PlanningStep": "smolagents.memory",
+        "PlanningStep": "smolagents.memory.steps",
         "PromptTemplates": "smolagents.agents.templates",
         "PythonExecutor": "smolagents.executors.base",
         "PythonInterpreterTool": "smolagents.agents.interpreter_tool",
@@ -324,13 +331,13 @@ __getattr__, __dir__ = lazy_exports(
         "SendMessageTool": "smolagents.messaging.tools",
         "SessionLostError": "smolagents.executors.errors",
         "SpeechToTextTool": "smolagents.tools.speech_to_text",
-        "SystemPromptStep": "smolagents.memory",
-        "TaskStep": "smolagents.memory",
+        "SystemPromptStep": "smolagents.memory.steps",
+        "TaskStep": "smolagents.memory.steps",
         "Team": "smolagents.agents.team.supervisor",
         "Timing": "smolagents.types.usage",
         "TokenUsage": "smolagents.types.usage",
         "Tool": "smolagents.tools.base",
-        "ToolCall": "smolagents.memory",
+        "ToolCall": "smolagents.memory.steps",
         "ToolCallingAgent": "smolagents.agents.toolcalling",
         "ToolCollection": "smolagents.tools.collection",
         "ToolOutput": "smolagents.agents.run",
@@ -364,6 +371,7 @@ __getattr__, __dir__ = lazy_exports(
         "parse_json_if_needed": "smolagents.models.tool_text",
         "populate_template": "smolagents.agents.templates",
         "run_smolagent": "smolagents.cli.session",
+        "stream_to_gradio": "smolagents.ui.gradio.messages",
         "tool": "smolagents.tools.decorator",
         "truncate_content": "smolagents.types.text",
         "uninstrument": "smolagents.monitoring.telemetry",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
-__all__ = ["lazy_exports"]
+__all__ = ["lazy_exports", "show_exports_in_vars"]
 
 
 def lazy_exports(package: str, exports: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -27,6 +29,31 @@ def lazy_exports(package: str, exports: Mapping[str, str]) -> tuple[Callable[[st
         return value
 
     def __dir__() -> list[str]:  # noqa: N807
-        return sorted({*vars(sys.modules[package]), *exports})
+        return sorted({*_dict_of(sys.modules[package]), *exports})
 
     return __getattr__, __dir__
+
+
+def show_exports_in_vars(package: str) -> None:
+    """Let `vars(package)` show the exports of a package too, as those of any other, by importing them first.
+
+    Instrumentations look there for the classes that they are to wrap. What cannot be imported is left out.
+
+    Args:
+        package: The package's `__name__`; it has an `__all__`, and the `__getattr__` of `lazy_exports`.
+    """
+    sys.modules[package].__class__ = _OpenPackage
+
+
+_dict_of = vars(ModuleType)["__dict__"].__get__
+
+
+class _OpenPackage(ModuleType):
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        names: dict[str, Any] = _dict_of(self)
+        for name in names.get("__all__", ()):
+            if name not in names:
+                with contextlib.suppress(ImportError):
+                    getattr(self, name)
+        return names

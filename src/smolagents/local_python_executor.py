@@ -1,6 +1,11 @@
-"""The documented path of the local executor: re-exports only."""
+"""The documented path of the local executor: re-exports only.
+
+`ThreadPoolExecutor` is here for instrumentations, which look for the name and put one of their own in its place.
+"""
 
 from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
 
 from .executors.base import CodeOutput, PythonExecutor
 from .executors.local import (
@@ -41,6 +46,7 @@ __all__ = [
     "LocalPythonExecutor",
     "PrintContainer",
     "PythonExecutor",
+    "ThreadPoolExecutor",
     "evaluate_python_code",
     "fix_final_answer_code",
 ]

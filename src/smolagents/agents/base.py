@@ -526,7 +526,9 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
     def _has_own_step(self) -> bool:
         """Whether someone has put a step of their own in place of the library's."""
         cls = type(self)
-        return cls._step_stream not in LIBRARY_STEPS or cls.step is not MultiStepAgent.step
+        # By identity: what an instrumentation puts around a function may claim to be equal to it.
+        ours = any(cls._step_stream is known for known in LIBRARY_STEPS)
+        return not ours or cls.step is not MultiStepAgent.step
 
     def _run_of(self, step: ActionStep) -> Run:
         """The run a step belongs to; a step taken outside of any gets one."""

@@ -51,6 +51,16 @@ class Model:
     tool_arguments_key: str = "arguments"
     model_id: str | None = None
     kwargs: Mapping[str, Any] = MappingProxyType({})
+    last_input_token_count: int = 0
+    """Always 0. Instrumentations ask for it where a reply has no `token_usage`."""
+    last_output_token_count: int = 0
+    """Always 0, as above."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Instrumentations know the exported classes, and wrap `generate_stream` only where a class has one of its own.
+        if cls.__module__.startswith("smolagents.") and hasattr(cls, "generate_stream"):
+            cls.generate_stream = cls.generate_stream
 
     def __init__(
         self,
