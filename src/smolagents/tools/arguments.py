@@ -14,7 +14,7 @@ from smolagents.types.agent_types import AgentAudio, AgentImage, AgentText
 if TYPE_CHECKING:
     from smolagents.tools.base import Tool
 
-__all__ = ["forward_defaults", "prepare_tool_arguments", "type_of_value", "validate_tool_arguments"]
+__all__ = ["forward_defaults", "mismatch", "prepare_tool_arguments", "type_of_value", "validate_tool_arguments"]
 
 
 def validate_tool_arguments(tool: Tool, arguments: Any) -> None:
@@ -32,7 +32,7 @@ def validate_tool_arguments(tool: Tool, arguments: Any) -> None:
     """
     inputs = tool.inputs
     for name, value in _by_name(tool, arguments).items():
-        problem = _mismatch(value, inputs[name], f"Argument '{name}' of tool '{tool.name}'")
+        problem = mismatch(value, inputs[name], f"Argument '{name}' of tool '{tool.name}'")
         if problem is not None:
             raise problem
 
@@ -75,12 +75,12 @@ def forward_defaults(tool: Tool) -> dict[str, Any]:
 
 
 def _fitting(value: Any, spec: Mapping[str, Any], where: str) -> Any:
-    problem = _mismatch(value, spec, where)
+    problem = mismatch(value, spec, where)
     if problem is None:
         return value
     for turned in (value, *_lossless(value, _kinds(spec))):
         candidate = _fitting_inside(turned, spec)
-        found = _mismatch(candidate, spec, where)
+        found = mismatch(candidate, spec, where)
         if found is None:
             return candidate
         if turned is not value and type_of_value(turned) in _kinds(spec):
@@ -94,7 +94,7 @@ def _fitting_inside(value: Any, spec: Mapping[str, Any]) -> Any:
     if branches:
         for branch in branches:
             candidate = _fitting_or_same(value, branch)
-            if _mismatch(candidate, branch, "") is None:
+            if mismatch(candidate, branch, "") is None:
                 return candidate
         return value
     if type(value) is list:
@@ -215,8 +215,14 @@ def _fits(value: Any, actual: str, kind: str) -> bool:
     return False
 
 
-def _mismatch(value: Any, spec: Mapping[str, Any], where: str) -> Exception | None:
-    """What is wrong with a value, or None."""
+def mismatch(value: Any, spec: Mapping[str, Any], where: str) -> Exception | None:
+    """What is wrong with a value, or None.
+
+    Args:
+        value: Any value.
+        spec: An input of a tool, or a plain JSON schema.
+        where: What the value is, for the message.
+    """
     if value is None and spec.get("nullable"):
         return None
     kinds = _kinds(spec)
@@ -230,7 +236,7 @@ def _mismatch(value: Any, spec: Mapping[str, Any], where: str) -> Exception | No
         return ValueError(f"{where} is {_shown(value)} but must be one of: {wanted}.")
     branches = spec.get("anyOf")
     if branches:
-        problems = [_mismatch(value, branch, where) for branch in branches]
+        problems = [mismatch(value, branch, where) for branch in branches]
         return None if None in problems else problems[-1]
     if actual == "array":
         return _mismatch_in_array(value, spec, where)
@@ -253,7 +259,7 @@ def _mismatch_in_array(value: Any, spec: Mapping[str, Any], where: str) -> Excep
     for index, item in enumerate(value):
         item_spec = heads[index] if index < len(heads) else items
         if isinstance(item_spec, Mapping):
-            problem = _mismatch(item, item_spec, f"{where}, item {index}")
+            problem = mismatch(item, item_spec, f"{where}, item {index}")
             if problem is not None:
                 return problem
     return None
@@ -267,11 +273,11 @@ def _mismatch_in_object(value: Mapping[Any, Any], spec: Mapping[str, Any], where
     others = spec.get("additionalProperties", True)
     for name, item in value.items():
         if name in properties:
-            problem = _mismatch(item, properties[name], f"{where}, field '{name}'")
+            problem = mismatch(item, properties[name], f"{where}, field '{name}'")
         elif others is False:
             return ValueError(f"{where} has an unknown field '{name}'; its fields are: {', '.join(properties)}.")
         elif isinstance(others, Mapping):
-            problem = _mismatch(item, others, f"{where}, field '{name}'")
+            problem = mismatch(item, others, f"{where}, field '{name}'")
         else:
             continue
         if problem is not None:

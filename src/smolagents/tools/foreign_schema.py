@@ -92,8 +92,12 @@ def identifier(name: str, taken: Collection[str] = (), fallback: str = "argument
         stem = f"_{stem}"
     if keyword.iskeyword(stem):
         stem = f"{stem}_"
-    found, number = stem, 1
-    while found in taken:
-        number += 1
-        found = f"{stem}_{number}"
-    return found
+    if stem not in taken:
+        return stem
+    used, free = 1, 2
+    while f"{stem}_{free}" in taken:
+        used, free = free, 2 * free
+    while free - used > 1:  # halving, since there may be thousands of them
+        middle = (used + free) // 2
+        used, free = (middle, free) if f"{stem}_{middle}" in taken else (used, middle)
+    return f"{stem}_{free}"

@@ -16,7 +16,7 @@ from mcp import StdioServerParameters
 from smolagents import AgentAudio, AgentImage, CodeAgent, MCPClient, Tool, ToolCallingAgent, ToolCollection
 from smolagents.mcp_client import ElicitationRequest, MCPConnectionError, MCPProgress, MCPTimeoutError, MCPToolError
 from smolagents.testing import ScriptedModel, tool_call, tool_calls
-from smolagents.tools import ToolDefinitionError
+from smolagents.tools import ToolDefinitionError, ToolProgress, on_progress
 from smolagents.types.errors import AgentInterruptedError
 from support.mcp_everything import make_server
 from support.mcp_hosts import program, until
@@ -188,6 +188,16 @@ def test_progress_is_told_and_is_a_sign_of_life() -> None:
         assert count(to=5, pause=0.4) == "counted"
     assert [(each.progress, each.total, each.message) for each in told][:2] == [(1, 5, "at 1"), (2, 5, "at 2")]
     assert (told[0].server, told[0].tool) == ("everything", "count")
+
+
+def test_whoever_watches_an_agent_sees_the_progress_of_servers(module_client: Any) -> None:
+    told: list[ToolProgress] = []
+    model = ScriptedModel(["<code>\nfinal_answer(count(to=2))\n</code>"] * 2)
+    agent = CodeAgent(tools=module_client.get_tools(), model=model, verbosity_level=0)
+    with on_progress(told.append):
+        assert agent.run("count") == "counted"
+        assert asyncio.run(agent.arun("count")) == "counted"
+    assert told == [ToolProgress("count", "at 1 (1 of 2)"), ToolProgress("count", "at 2 (2 of 2)")] * 2
 
 
 def test_interrupting_an_agent_reaches_the_server(tmp_path: Path) -> None:

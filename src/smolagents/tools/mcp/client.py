@@ -264,12 +264,16 @@ class MCPClient:
         stems = {
             key: identifier(f"prompt_{key[2]}" if key[1] == "prompt" else key[2], fallback="tool") for key in keys
         }
+        servers: dict[str, set[int]] = {}
+        for key, stem in stems.items():
+            servers.setdefault(stem, set()).add(key[0])
         taken = {tool.name for tool in self._tools.values()}
+        known = frozenset(taken)
         names: dict[tuple[int, str, str], str] = {}
         for key, stem in stems.items():
-            rivals = {other[0] for other, name in stems.items() if name == stem} - {key[0]}
-            prefixed = f"{self._connections[key[0]].name}_{stem}" if rivals or stem in taken else stem
-            names[key] = identifier(prefixed, taken={*taken, *names.values()})
+            is_shared = len(servers[stem]) > 1 or stem in known
+            names[key] = identifier(f"{self._connections[key[0]].name}_{stem}" if is_shared else stem, taken)
+            taken.add(names[key])
         return names
 
     def _make(

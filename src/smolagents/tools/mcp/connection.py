@@ -32,6 +32,7 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.2, 30.0
 """Seconds before the first and at most before any attempt to connect again; each delay is twice the one before."""
 _LISTEN_AGAIN = 5.0
 """Seconds before a stream of changes that ended is asked for again."""
+_MOST_PAGES = 1_000
 _CHANGED = (
     types.ToolListChangedNotification,
     types.PromptListChangedNotification,
@@ -151,6 +152,7 @@ class Connection:
                 with anyio.fail_after(self.connect_timeout) as limit:
                     transport = open_transport(self.server, diagnosis, self._broken.set)
                     async with self._make_client(transport) as client:
+                        client.session.validate_tool_result = _validated_elsewhere  # type: ignore[method-assign]
                         self.name = self.server.name or getattr(client.server_info, "name", None) or self.server.label
                         self.listing = await self._listed(client)
                         limit.deadline = math.inf
@@ -319,7 +321,7 @@ class Connection:
                         f"whether it was carried out is not known. {failure}"
                     ) from error
             except (ValueError, RuntimeError) as error:
-                # What the SDK finds wrong with an answer: its shape, or structured content that fits no schema.
+                # What is wrong with the shape of an answer.
                 raise MCPToolError(f"The answer of '{self.name}' to {what} cannot be read: {error}") from error
         raise AssertionError("the second try returns or raises")
 
@@ -430,12 +432,24 @@ class _Signs:
         return self._last + timeout + (asked - self._asked) - time.monotonic()
 
 
+async def _validated_elsewhere(name: str, result: types.CallToolResult) -> None:
+    """Stands in for the SDK's check of structured content, which tools make themselves against what they declare.
+
+    The SDK takes a server's schema as it is. One with references that multiply, or a pattern that backtracks, would
+    keep the event loop busy for ever, and with it the connections to all other servers.
+    """
+
+
 def _is_modern(client: mcp.Client) -> bool:
     return client.protocol_version in types.version.MODERN_PROTOCOL_VERSIONS
 
 
 async def pages(list_page: Callable[..., Awaitable[Any]], attribute: str) -> list[Any]:
-    """All entries of a listing that comes in pages."""
+    """All entries of a listing that comes in pages.
+
+    Raises:
+        ValueError: it has so many that it may have no end.
+    """
     found: list[Any] = []
     cursors: set[str] = set()
     cursor: str | None = None
@@ -445,4 +459,6 @@ async def pages(list_page: Callable[..., Awaitable[Any]], attribute: str) -> lis
         cursor = page.next_cursor
         if cursor is None or cursor in cursors:
             return found
+        if len(cursors) == _MOST_PAGES:
+            raise ValueError(f"its list of {attribute} does not end: it has more than {_MOST_PAGES} pages")
         cursors.add(cursor)

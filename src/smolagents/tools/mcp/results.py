@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from smolagents.tools.arguments import mismatch
 from smolagents.tools.mcp.errors import MCPToolError
 from smolagents.types.agent_types import AgentAudio, AgentImage
 
@@ -18,12 +19,12 @@ __all__ = ["json_arguments", "prompt_text", "resource_value", "tool_output"]
 _AUDIO_SUFFIXES = {"audio/wav": ".wav", "audio/x-wav": ".wav", "audio/mpeg": ".mp3", "audio/mp3": ".mp3"}
 
 
-def tool_output(result: Any, *, structured: bool, tool: str) -> Any:
+def tool_output(result: Any, *, schema: Mapping[str, Any] | None, tool: str) -> Any:
     """The value of a `CallToolResult`.
 
     Args:
         result: What the server returned.
-        structured: Whether to return the structured content, where there is some.
+        schema: What structured content has to fit, a plain schema; None to return text where there is some.
         tool: Name of the tool, for errors.
 
     Returns:
@@ -31,13 +32,20 @@ def tool_output(result: Any, *, structured: bool, tool: str) -> Any:
         such pieces where there are several that are not all text.
 
     Raises:
-        MCPToolError: the server says that the call failed; the message is what it says.
+        MCPToolError: the server says that the call failed; the message is what it says. Or the structured content
+            does not fit the schema.
     """
     if result.is_error:
         said = _as_text(result.content)
         raise MCPToolError(said or f"The tool {tool} failed, and its server did not say why.")
-    if result.structured_content is not None and (structured or not result.content):
-        return result.structured_content
+    found = result.structured_content
+    if found is not None and schema is not None:
+        problem = mismatch(found, schema, f"The structured content that tool '{tool}' returned")
+        if problem is not None:
+            raise MCPToolError(f"{problem} That is not what its server says it returns.")
+        return found
+    if found is not None and not result.content:
+        return found
     pieces = [_piece(block) for block in result.content]
     return _joined(pieces)
 

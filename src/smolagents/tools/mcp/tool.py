@@ -149,7 +149,7 @@ class MCPTool(RemoteTool):
                 lambda client, progress: client.call_tool(self.mcp_name, plain, progress_callback=progress),
                 f"tool '{self.mcp_name}'",
             )
-            return tool_output(result, structured=self.output_schema is not None, tool=self.mcp_name)
+            return tool_output(result, schema=self.output_schema, tool=self.mcp_name)
 
         return request()
 
