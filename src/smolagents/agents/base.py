@@ -69,6 +69,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         return_full_result: Whether `run` returns a `RunResult` rather than the answer alone.
         logger: Where the agent shows its work.
         grammar: Deprecated and without effect; use `use_structured_outputs_internally` of `CodeAgent`.
+        trace_dir: Folder to write each run to, as a file that `smolagent trace` shows. Prompts and outputs are in it.
         skills: Folders with a SKILL.md, or `Skill` objects. The model is told of each in one line, and reads the rest
             with the tool `read_skill`.
 
@@ -101,6 +102,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         return_full_result: bool = False,
         logger: AgentLogger | None = None,
         grammar: dict[str, str] | None = None,
+        trace_dir: str | Path | None = None,
         skills: Sequence[Skill | str | Path] | None = None,
     ) -> None:
         if grammar is not None:
@@ -128,6 +130,7 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         self._custom_templates = None if prompt_templates is None else copy_templates(prompt_templates)
         self.logger = AgentLogger(level=verbosity_level) if logger is None else logger
         self.step_callbacks = callback_registry(step_callbacks)
+        self.trace_dir = trace_dir
         self.stream_outputs = False
         self._own_line = Line(self, {})
         self._lock = threading.RLock()

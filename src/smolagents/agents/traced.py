@@ -47,9 +47,14 @@ _PARAMETERS = (
 
 def begin_trace(run: Run) -> AbstractContextManager[Any]:
     """Begin the span of a run, if anybody traces. In the block it is the current one; it goes on after it."""
+    folder = getattr(run.agent, "trace_dir", None)
+    if folder is not None:
+        from smolagents.monitoring.trace_files import traces_of_agent
+
+        folder = traces_of_agent(folder)
     if not tracing.enabled():
         return _NOTHING
-    run.trace = RunTrace(run, whole=True)
+    run.trace = RunTrace(run, whole=True, trace_dir=folder)
     return run.trace.active()
 
 
@@ -62,9 +67,10 @@ class RunTrace:
     Args:
         run: The run.
         whole: Whether the run itself is a span. It is none where a single step is taken outside of a run.
+        trace_dir: The folder to which the agent has its runs written.
     """
 
-    def __init__(self, run: Run, *, whole: bool) -> None:
+    def __init__(self, run: Run, *, whole: bool, trace_dir: str | None = None) -> None:
         self.run = run
         self.failure: BaseException | None = None
         self._step: Span | None = None
@@ -81,6 +87,7 @@ class RunTrace:
                 **_model_facts(agent.model),
                 tools=[*agent.tools, *agent.managed_agents],
                 max_steps=run.max_steps,
+                trace_dir=trace_dir,
                 content={"task": run.task, "images": run.images},
             )
 

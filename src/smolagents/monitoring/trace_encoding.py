@@ -206,12 +206,16 @@ def _common(a: list[Any], b: list[Any], equal: Callable[[Any, Any], bool]) -> in
     return next((n for n, (x, y) in pairs if not equal(x, y)), min(len(a), len(b)))
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_ASCII_JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
 def dump(record: Any) -> bytes:
     """JSON on one line."""
     try:
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+        return _JSON.encode(record).encode()
     except UnicodeEncodeError:  # half of a surrogate pair
-        return json.dumps(record, separators=(",", ":")).encode()
+        return _ASCII_JSON.encode(record).encode()
 
 
 def _cut(text: str) -> str:

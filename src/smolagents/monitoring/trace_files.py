@@ -40,7 +40,7 @@ from smolagents.monitoring.trace_encoding import Encoder, dump
 if TYPE_CHECKING:
     from smolagents.monitoring.tracing import Span
 
-__all__ = ["ENVIRONMENT", "FORMAT_VERSION", "TraceFiles", "trace_to", "trace_to_environment", "traces_of_agent"]
+__all__ = ["ENVIRONMENT", "FORMAT_VERSION", "TraceFiles", "follow_environment", "trace_to", "traces_of_agent"]
 
 ENVIRONMENT = "SMOLAGENTS_TRACE_DIR"
 FORMAT_VERSION = 1
@@ -297,15 +297,30 @@ def trace_to(folder: str | os.PathLike[str]) -> TraceFiles:
     return tracer
 
 
-def trace_to_environment() -> None:
-    """Write all runs to the folder that `SMOLAGENTS_TRACE_DIR` names, if it does."""
-    folder = os.environ.get(ENVIRONMENT, "").strip()
-    if folder:
-        trace_to(folder)
+_of_environment: TraceFiles | None = None
+_registry_lock = threading.Lock()
+
+
+def follow_environment() -> str | None:
+    """Write all runs to the folder that `SMOLAGENTS_TRACE_DIR` names now, and no more to one that it named before.
+
+    Returns:
+        The value of the variable.
+    """
+    from smolagents.monitoring.tracing import add_tracer, remove_tracer
+
+    global _of_environment  # noqa: PLW0603
+    with _registry_lock:
+        named = os.environ.get(ENVIRONMENT)
+        if _of_environment is not None:
+            remove_tracer(_of_environment)
+        _of_environment = TraceFiles(named) if named and named.strip() else None
+        if _of_environment is not None:
+            add_tracer(_of_environment)
+    return named
 
 
 _of_agents: dict[Path, TraceFiles] = {}
-_of_agents_lock = threading.Lock()
 
 
 def traces_of_agent(folder: str | os.PathLike[str]) -> str:
@@ -317,7 +332,7 @@ def traces_of_agent(folder: str | os.PathLike[str]) -> str:
     from smolagents.monitoring.tracing import add_tracer
 
     tracer = TraceFiles(folder, everything=False)
-    with _of_agents_lock:
+    with _registry_lock:
         if tracer.folder not in _of_agents:
             _of_agents[tracer.folder] = tracer
             add_tracer(tracer)

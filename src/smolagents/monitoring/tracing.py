@@ -154,11 +154,24 @@ def _replace(tracers: list[Tracer]) -> None:
 
 def enabled() -> bool:
     """Whether anybody traces. Where work begins, this also looks for whom the process would have trace it."""
+    if os.environ.get("SMOLAGENTS_TRACE_DIR") != _trace_dir:
+        _follow_environment()
     if look_for_telemetry and "opentelemetry.trace" in sys.modules:
         from smolagents.monitoring.telemetry import join_provider
 
         join_provider()
     return bool(_tracers)
+
+
+_trace_dir: str | None = None
+"""The folder for traces that the environment named when this was last looked at."""
+
+
+def _follow_environment() -> None:
+    global _trace_dir  # noqa: PLW0603
+    from smolagents.monitoring.trace_files import follow_environment
+
+    _trace_dir = follow_environment()
 
 
 def start(

@@ -22,6 +22,9 @@ PARTS = frozenset({"tools", "model", "prompt_templates", "managed_agents", "skil
 _RESULTS = frozenset({"add_base_tools", "grammar"})
 """Arguments of which nothing is left once the agent is made."""
 
+_OF_THE_PLACE = frozenset({"trace_dir"})
+"""Arguments that belong to where the agent runs: whoever wrote a saved agent must not choose where files are written."""
+
 _READ: dict[str, Callable[[Any], Any]] = {
     "verbosity_level": lambda agent: int(agent.logger.level),
     "use_structured_outputs_internally": lambda agent: agent._use_structured_outputs_internally,
@@ -69,7 +72,7 @@ def settings_of(agent: MultiStepAgent) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {}
     lost: list[str] = []
     for name, parameter in parameters_of(type(agent)).items():
-        if name in PARTS or name in _RESULTS:
+        if name in PARTS or name in _RESULTS or name in _OF_THE_PLACE:
             continue
         if name in _CODE:
             lost += [f"{name} {getattr(each, '__qualname__', repr(each))}" for each in _CODE[name](agent)]
@@ -126,7 +129,7 @@ _TESTS: dict[str, Callable[[Any], bool]] = {
 def keys_of(cls: type) -> set[str]:
     """The keys that a saved agent of a class may have."""
     beside = {"schema_version", "class", "module", "requirements", "authorized_imports"}
-    return {*parameters_of(cls), *beside} - set(_CODE) - {"grammar"}
+    return {*parameters_of(cls), *beside} - set(_CODE) - _OF_THE_PLACE - {"grammar"}
 
 
 def check_settings(data: Mapping[str, Any], cls: type, where: str) -> None:

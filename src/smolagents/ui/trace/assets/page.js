@@ -14,7 +14,7 @@ function draw() {
   page.rows = rows;
   page.roots = roots;
   page.first = Math.min(...rows.map((span) => span.start));
-  page.last = rows.reduce((latest, span) => Math.max(latest, span.end ?? span.start), page.live ? page.now : 0);
+  page.last = rows.reduce((latest, span) => Math.max(latest, span.end ?? span.start), page.live && roots.some(busy) ? page.now : 0);
   const timeline = $("timeline");
   let at = timeline.firstChild;
   for (const span of rows) {
