@@ -90,7 +90,7 @@ class GradioUI:
             ),
             "css": CSS,
             "max_file_size": MAX_BYTES,
-            "footer_links": ["settings"],
+            "footer_links": [],
             "ssr_mode": False,
         }
         self._app = self.create_app()

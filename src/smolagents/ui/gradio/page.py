@@ -24,17 +24,27 @@ _KNOWN_KEY = "() => { try { return sessionStorage.getItem('smolagents-chat') || 
 """A tab keeps its key until it is closed. Another tab has one of its own, unlike with cookies or local storage."""
 
 CSS = """
-.gradio-container { width: 100% !important; max-width: 960px !important; margin: 0 auto !important; }
-.gradio-container main { width: 100%; }
-#chat-head { align-items: center; flex-wrap: nowrap; }
+.gradio-container { width: 100% !important; max-width: 900px !important; margin: 0 auto !important; }
+.gradio-container main.contain { padding: 0 !important; }
+#chat-head { align-items: flex-start; flex-wrap: nowrap; }
 #chat-head h1 { margin: 0; overflow-wrap: anywhere; }
 #new-chat { flex: 0 0 auto; }
-#chat { flex: 1 1 auto; min-height: 320px; border: none; }
+#chat { height: calc(100dvh - 240px) !important; min-height: 260px; border: 0 !important; box-shadow: none; }
+#chat, #chat .bubble-wrap { background: transparent; }
+#chat .bot-row { width: 100%; max-width: 100%; margin-right: 0; }
+#chat .bot-row > .flex-wrap { width: 100%; max-width: 100%; }
+#chat .bot.message { width: 100%; background: transparent; border: 0; box-shadow: none; padding-left: 0; }
+#chat .thought-group { background: var(--block-background-fill); overflow-x: auto; }
+#chat .thought-group > .title { flex-wrap: wrap; }
 #chat pre { max-height: 420px; overflow: auto; }
 #chat img { max-height: 480px; object-fit: contain; }
+#chat .message { overflow-wrap: anywhere; }
+#chat .top-panel, #chat .message-buttons-right, #chat button[aria-label="Share"],
+#chat .message:has(.thought-group) + .message-buttons { display: none; }
 @media (max-width: 640px) {
-  .gradio-container, .gradio-container main { padding: 8px !important; }
-  #chat .message { max-width: 100%; overflow-wrap: anywhere; }
+  .gradio-container .main.fillable { padding: 12px !important; }
+  #chat { height: calc(100dvh - 215px) !important; }
+  #chat .message-row { margin-left: 0; margin-right: 0; padding: 0; }
 }
 """
 
@@ -75,7 +85,7 @@ class Page:
                 container=False,
                 height=None,
                 scale=1,
-                layout="panel",
+                layout="bubble",
                 allow_tags=False,
                 buttons=["copy"],
                 feedback_options=None,

@@ -110,8 +110,7 @@ class Transcript:
         kind = type(event)
         if kind is TaskStep:
             if run.parent is not None:
-                entry = self._agents[key] = self._add(run, one_line(run.agent.name or type(run.agent).__name__))
-                entry.thought = event.task
+                self._agents[key] = self._add(run, one_line(run.agent.name or type(run.agent).__name__))
             return
         if kind is StepStarted:
             planning = event.kind is PlanningStep
