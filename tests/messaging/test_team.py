@@ -132,3 +132,13 @@ def test_bad_input_is_told():
         AgentSource()
     with pytest.raises(ValueError, match=r"package\.module:function"):
         AgentSource(factory="name")
+    with pytest.raises(ValueError, match="choose 'processes' or 'ray'"):
+        Team({0: made_by("fails")}, engine="slurm")
+    with pytest.raises(ValueError, match="engine='ray'"):
+        Team({0: made_by("fails")}, resources={0: {"num_gpus": 1}})
+
+
+@pytest.mark.parametrize("url", [None, "memory://", "manager://", "sqlite:///team.db", "unix:///run/redis.sock"])
+def test_a_cluster_needs_mailboxes_that_every_machine_reaches(url):
+    with pytest.raises(ValueError, match="give mailboxes='redis://host' or 'nats://host'"):
+        Team({0: made_by("fails")}, engine="ray", mailboxes=url)

@@ -21,9 +21,8 @@ from smolagents.messaging.mailbox import Mailboxes
 from smolagents.messaging.message import AgentId
 from smolagents.messaging.tools import ReceiveMessagesTool, SendMessageTool
 
-__all__ = ["HEARTBEAT_SECONDS", "join", "main"]
+__all__ = ["join", "main", "take_part"]
 
-HEARTBEAT_SECONDS = 1.0
 _UNWIND_SECONDS = 3.0
 """How long the agent has to stop by itself when the team is gone."""
 
@@ -93,6 +92,27 @@ def _untold(_kind: str, **_details: Any) -> None:
     pass
 
 
+def take_part(settings: Mapping[str, Any], tell: Callable[..., None], stop: threading.Event) -> int:
+    """Be the agent that a team describes by `settings`. Returns an exit code, 0 if the agent was told to stop."""
+    for entry in settings["path"]:
+        if entry not in sys.path:
+            sys.path.append(entry)
+    try:
+        with Mailboxes.open(settings["mailboxes"], **settings["mailbox_settings"]) as mailboxes:
+            join(
+                AgentSource(**settings["source"]),
+                mailboxes,
+                settings["agent_id"],
+                may_write_to=settings["may_write_to"],
+                tell=tell,
+                stop=stop,
+            )
+    except Exception as error:
+        tell("failed", error=f"{type(error).__name__}: {error}")
+        return 2
+    return 0
+
+
 def main() -> int:
     """Run the process of an agent. Returns its exit code."""
     told = sys.stdout
@@ -123,27 +143,11 @@ def main() -> int:
     def beat() -> None:
         while True:
             tell("heartbeat")
-            time.sleep(HEARTBEAT_SECONDS)
+            time.sleep(settings["heartbeat_seconds"])
 
     for work in (watch, beat):
         threading.Thread(target=work, daemon=True).start()
-    for entry in settings["path"]:
-        if entry not in sys.path:
-            sys.path.append(entry)
-    try:
-        with Mailboxes.open(settings["mailboxes"], **settings["mailbox_settings"]) as mailboxes:
-            join(
-                AgentSource(**settings["source"]),
-                mailboxes,
-                settings["agent_id"],
-                may_write_to=settings["may_write_to"],
-                tell=tell,
-                stop=stop,
-            )
-    except Exception as error:
-        tell("failed", error=f"{type(error).__name__}: {error}")
-        return 2
-    return 0
+    return take_part(settings, tell, stop)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,9 @@
-"""`Team`: starts the processes of agents, watches them, restarts them, and ends them in order."""
+"""`Team`: starts agents, watches them, restarts them, and ends them in order."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,6 +15,7 @@ from typing import Any
 
 from typing_extensions import Self
 
+from smolagents.agents.team.engines import Engine, EngineName, Life, engine_named
 from smolagents.agents.team.events import TeamEvent, event_of
 from smolagents.agents.team.sources import AgentSource
 from smolagents.messaging.errors import MessagingError
@@ -34,6 +32,8 @@ _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.2, 30.0
 _FORGIVEN_AFTER_SECONDS = 60.0
 """A process that lived so long may fail as often as a new one."""
 _END_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 5.0
+"""Between two signs of life, or a third of `heartbeat_timeout` if that is less."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,41 +54,47 @@ class TeamReport:
     tokens: int = 0
 
 
-class _Process:
-    """One agent's process."""
+class _Member:
+    """One agent of the team, and its life at the moment."""
 
     def __init__(self, agent_id: AgentId) -> None:
         self.agent_id = agent_id
-        self.process: subprocess.Popen[str] | None = None
+        self.life: Life | None = None
         self.started = 0.0
         self.heard = 0.0
         self.failures = 0
         self.start_at: float | None = 0.0
         self.last_error = ""
         self.done = False
-        self.errors: Any = None
 
 
 class Team:
-    """Agents that run as processes of their own and write to each other.
+    """Agents that run as processes of their own, here or on a cluster, and write to each other.
 
     The agents need no message tools: the team gives them `send_message` and `receive_messages`. A process that dies or
     is stuck is started again, after a pause that grows; what it worked on is given to its successor. When this process
     ends, in whatever way, the agents end too.
 
+    With `engine="ray"`, each agent is an actor that Ray places on a machine of its cluster, and places anew when that
+    machine dies. The cluster is the one at RAY_ADDRESS, or the one that runs on this machine, or a new one. Its machines
+    have this package installed, and the folders and modules that the agents come from.
+
     Args:
         agents: For each id an agent, the folder of a saved one, a function that makes it as `package.module:function`,
             or an `AgentSource`.
-        mailboxes: URL of the mailboxes; a SQLite file in a temporary folder by default.
+        mailboxes: URL of the mailboxes; a SQLite file in a temporary folder by default. With "ray", those of a server.
         may_write_to: For some ids, whom they may write to. Others may write to all.
         max_restarts: Times that an agent is started again before it is given up; one that worked for a minute
             starts from 0.
         heartbeat_timeout: Seconds without a sign of life after which a process is stuck, killed and started again.
         on_event: Called with every `TeamEvent`, from a thread of the team.
         mailbox_settings: Further settings of the mailboxes.
+        engine: "processes" of this machine, or "ray".
+        resources: For some ids, options of their actors, such as `{"critic": {"num_gpus": 1}}`.
 
     Raises:
-        ValueError: there are no agents.
+        ValueError: there are no agents, or they would not reach the mailboxes.
+        MissingExtraError: the extra `ray` is not installed.
     """
 
     def __init__(
@@ -101,6 +107,8 @@ class Team:
         heartbeat_timeout: float = 30.0,
         on_event: Callable[[TeamEvent], None] | None = None,
         mailbox_settings: Mapping[str, Any] | None = None,
+        engine: EngineName = "processes",
+        resources: Mapping[AgentId, Mapping[str, Any]] | None = None,
     ) -> None:
         if not agents:
             raise ValueError("a team needs at least one agent")
@@ -112,13 +120,15 @@ class Team:
         self.heartbeat_timeout = heartbeat_timeout
         self.on_event = on_event
         self.report = TeamReport()
+        self._engine: Engine = engine_named(engine, resources)
+        self._engine.prepare("sqlite:///" if mailboxes is None else mailboxes)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if mailboxes is None:
             self._folder = tempfile.TemporaryDirectory(prefix="smolagents-team-")
             mailboxes = f"sqlite:///{self._folder.name}/mailboxes.db"
         self.url = mailboxes
         self.mailbox_settings = dict(mailbox_settings or {})
-        self._processes = {agent_id: _Process(agent_id) for agent_id in self.sources}
+        self._members = {agent_id: _Member(agent_id) for agent_id in self.sources}
         self._mailboxes: Mailboxes | None = None
         self._ending = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -135,9 +145,10 @@ class Team:
     # Life
 
     def start(self) -> Self:
-        """Start the agents' processes."""
+        """Start the agents."""
         if self._watcher is None:
             _ = self.mailboxes
+            self._engine.open()
             self._watcher = threading.Thread(target=self._watch, name="smolagents-team", daemon=True)
             self._watcher.start()
         return self
@@ -151,18 +162,8 @@ class Team:
             for agent_id in self.sources:
                 with contextlib.suppress(MessagingError, OSError):
                     self.mailboxes.send(Message(sender=TEAM, recipient=agent_id, content="", kind="stop"), timeout=0)
-            alive = [each for each in self._processes.values() if each.process is not None]
-            for signal_ in (None, signal.SIGTERM, signal.SIGKILL):
-                for each in alive:
-                    if signal_ is not None and each.process is not None and each.process.poll() is None:
-                        each.process.send_signal(signal_)
-                deadline = time.monotonic() + (1.0 if signal_ is None else _END_SECONDS)
-                for each in alive:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        assert each.process is not None
-                        each.process.wait(max(deadline - time.monotonic(), 0))
-            for each in alive:
-                self._reap(each)
+            self._end_lives()
+            self._engine.close()
         if self._mailboxes is not None:
             self._mailboxes.close()
             self._mailboxes = None
@@ -170,6 +171,21 @@ class Team:
             self._folder.cleanup()
             self._folder = None
         return self.report
+
+    def _end_lives(self) -> None:
+        lives = [each.life for each in self._members.values() if each.life is not None]
+        _wait(lives, 1.0)
+        for life in lives:
+            if life.status() is None:
+                life.stop()
+        _wait(lives, _END_SECONDS)
+        for life in lives:
+            if life.status() is None:
+                life.kill()
+        for life in lives:
+            life.close()
+        for each in self._members.values():
+            each.life = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -230,39 +246,31 @@ class Team:
         if leader in self.report.gave_up:
             raise AgentGaveUpError(f"agent {leader!r} was given up: {self.report.gave_up[leader]}")
 
-    # Processes
+    # Watching
 
     def _watch(self) -> None:
         while not self._ending.wait(_LOOK_SECONDS):
             now = time.monotonic()
-            for each in self._processes.values():
+            for each in self._members.values():
                 if each.done:
                     continue
-                if each.process is None:
+                if each.life is None:
                     if each.start_at is not None and now >= each.start_at:
                         self._launch(each)
                     continue
-                status = each.process.poll()
+                status = each.life.status()
                 if status is not None:
-                    self._ended(each, status)
+                    self._ended(each, each.life, status)
                 elif now - each.heard > self.heartbeat_timeout:
                     self._tell(each.agent_id, "stuck", seconds=round(now - each.heard))
                     each.last_error = f"it gave no sign of life for {self.heartbeat_timeout:g} seconds"
-                    each.process.kill()
+                    each.life.kill()
+                    each.heard = now  # told once
 
-    def _launch(self, each: _Process) -> None:
+    def _launch(self, each: _Member) -> None:
         again = each.started > 0
         each.started = each.heard = time.monotonic()
         each.start_at = None
-        each.errors = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115 - closed when the process is reaped
-        each.process = subprocess.Popen(
-            [sys.executable, "-m", "smolagents.agents.team.member"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=each.errors,
-            text=True,
-            start_new_session=True,
-        )
         settings = {
             "agent_id": each.agent_id,
             "mailboxes": self.url,
@@ -270,28 +278,26 @@ class Team:
             "may_write_to": self.may_write_to.get(each.agent_id),
             "source": self.sources[each.agent_id].plain(),
             "path": [entry for entry in sys.path if entry],
+            "heartbeat_seconds": min(_HEARTBEAT_SECONDS, self.heartbeat_timeout / 3),
         }
-        assert each.process.stdin is not None
-        with contextlib.suppress(OSError):
-            each.process.stdin.write(json.dumps(settings) + "\n")
-            each.process.stdin.flush()  # kept open: its end tells the process that the team is gone
-        threading.Thread(target=self._listen, args=(each, each.process), daemon=True).start()
+        try:
+            each.life = self._engine.launch(each.agent_id, settings, lambda line: self._hear(each, line))
+        except Exception as error:
+            self._failed(each, f"{type(error).__name__}: {error}")
+            return
         if again:
             self.report.restarts[each.agent_id] = self.report.restarts.get(each.agent_id, 0) + 1
             self._tell(each.agent_id, "restarted", times=self.report.restarts[each.agent_id])
 
-    def _listen(self, each: _Process, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        with contextlib.suppress(ValueError, OSError):
-            for line in process.stdout:
-                each.heard = time.monotonic()
-                event = event_of(line, each.agent_id)
-                if event is None or event.kind == "heartbeat":
-                    continue
-                self._count(event)
-                if event.kind == "failed" and "error" in event.details:
-                    each.last_error = str(event.details["error"])
-                self._tell(event.agent_id, event.kind, **event.details)
+    def _hear(self, each: _Member, line: str) -> None:
+        each.heard = time.monotonic()
+        event = event_of(line, each.agent_id)
+        if event is None or event.kind == "heartbeat":
+            return
+        self._count(event)
+        if event.kind == "failed" and "error" in event.details:
+            each.last_error = str(event.details["error"])
+        self._tell(event.agent_id, event.kind, **event.details)
 
     def _count(self, event: TeamEvent) -> None:
         with self._guard:
@@ -301,14 +307,16 @@ class Team:
             elif event.kind == "answered":
                 self.report.answered[event.agent_id] = self.report.answered.get(event.agent_id, 0) + 1
 
-    def _ended(self, each: _Process, status: int) -> None:
-        lived = time.monotonic() - each.started
-        said = self._reap(each)
-        each.process = None
+    def _ended(self, each: _Member, life: Life, status: int) -> None:
+        said = life.close()
+        each.life = None
         if status == 0:
             each.done = True  # it was told to stop
-            return
-        why = each.last_error or said or (f"signal {-status}" if status < 0 else f"exit status {status}")
+        else:
+            self._failed(each, each.last_error or said)
+
+    def _failed(self, each: _Member, why: str) -> None:
+        lived = time.monotonic() - each.started
         each.last_error = ""
         self._tell(each.agent_id, "died", why=why)
         each.failures = 1 if lived > _FORGIVEN_AFTER_SECONDS else each.failures + 1
@@ -319,25 +327,6 @@ class Team:
             return
         each.start_at = time.monotonic() + min(_FIRST_BACK_OFF * 2 ** (each.failures - 1), _LONGEST_BACK_OFF)
 
-    @staticmethod
-    def _reap(each: _Process) -> str:
-        """Let go of a process that has ended; the last line of what it wrote to its standard error."""
-        process, errors = each.process, each.errors
-        if process is not None:
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError, ValueError):
-                    if stream is not None:
-                        stream.close()
-        if errors is None:
-            return ""
-        each.errors = None
-        errors.seek(0, 2)
-        errors.seek(max(errors.tell() - 4000, 0))
-        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
-        errors.close()
-        return lines[-1] if lines else ""
-
     def _tell(self, agent_id: AgentId, kind: str, **details: Any) -> None:
         event = TeamEvent(agent_id=agent_id, kind=kind, details=details)
         _log.debug("%s", event)
@@ -346,3 +335,9 @@ class Team:
                 self.on_event(event)
             except Exception:
                 _log.exception("on_event failed for %s", event)
+
+
+def _wait(lives: list[Life], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    for life in lives:
+        life.wait(max(deadline - time.monotonic(), 0))
