@@ -5,6 +5,7 @@ The functions use helium, whose driver must be the browser's: call them through 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import time
 from collections.abc import Callable
@@ -34,8 +35,9 @@ __all__ = [
     "type_text",
 ]
 
-_PATIENCE_SECONDS = 3.0
+_PATIENCE_SECONDS = 1.5
 _SAVE_SECONDS = 60.0
+_FILE_BEGINS_SECONDS = 6.0
 
 KEYS = {
     name: name.upper().replace(" ", "_")
@@ -129,13 +131,15 @@ def click_text(driver: WebDriver, text: str, nth: int = 1) -> None:
     Raises:
         BrowserError: nothing does, or something covers it.
     """
-    helium = load_helium()
-    from selenium.common.exceptions import ElementClickInterceptedException
+    from selenium.common.exceptions import WebDriverException
 
-    try:
-        helium.click(find(driver, text, nth))
-    except ElementClickInterceptedException as error:
-        raise BrowserError(f"Something covers {text!r}: close it first, perhaps with close_popups().") from error
+    target = find(driver, text, nth)
+    covered = False
+    with contextlib.suppress(WebDriverException):  # it may be in a frame, where it cannot be asked from here
+        covered = driver.execute_script(scripts.COVERED, getattr(target, "web_element", target))
+    if covered:
+        raise BrowserError(f"Something covers {text!r}: close it first, perhaps with close_popups().")
+    load_helium().click(target)  # follows into a window that opens
 
 
 def type_text(driver: WebDriver, text: str, into: str | None = None) -> None:
@@ -254,10 +258,15 @@ def read(driver: WebDriver, part: int = 1, *, characters: int = 6000) -> str:
 
 def settle(driver: WebDriver, seconds: float = 2.0) -> None:
     """Wait until the page has loaded and stops changing, or for so many seconds."""
+    from selenium.common.exceptions import UnexpectedAlertPresentException
+
     deadline = time.monotonic() + seconds
     before = None
     while time.monotonic() < deadline:
-        now = driver.execute_script(scripts.SETTLED)
+        try:
+            now = driver.execute_script(scripts.SETTLED)
+        except UnexpectedAlertPresentException:  # it is dismissed now
+            continue
         if now == before and now[0] == "complete":
             return
         before = now
@@ -293,7 +302,7 @@ def save(begin: Callable[[], None], folder: Path) -> Path:
         if new:
             return max(new, key=lambda path: path.stat().st_mtime)
         is_coming = folder.is_dir() and any(_is_partial(path) for path in folder.iterdir())
-        if not is_coming and time.monotonic() - started > 2 * _PATIENCE_SECONDS:
+        if not is_coming and time.monotonic() - started > _FILE_BEGINS_SECONDS:
             raise BrowserError("No file came: this leads to a page, or to nothing. Open it to see what it is.")
         interruptible_sleep(0.1)
     raise BrowserError(f"The file was not complete after {_SAVE_SECONDS:.0f} seconds.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CLICKABLE_TEXTS", "FIELD", "FIND_TEXT", "OVERVIEW", "POPUP_BUTTONS", "SAVE_LINK", "SETTLED"]
+__all__ = ["CLICKABLE_TEXTS", "COVERED", "FIELD", "FIND_TEXT", "OVERVIEW", "POPUP_BUTTONS", "SAVE_LINK", "SETTLED"]
 
 _VISIBLE = """
 const visible = element => {
@@ -20,6 +20,18 @@ return [...new Set([...document.querySelectorAll({_CLICKABLE})].filter(visible).
   .filter(text => text && text.length <= 80).slice(0, arguments[0]);
 """
 """Texts of what can be clicked, at most as many as the argument says."""
+
+COVERED = """
+const element = arguments[0];
+element.scrollIntoView({block: 'nearest', behavior: 'instant'});
+// Links may run over several lines: the first piece is what is clicked.
+const box = element.getClientRects()[0];
+if (!box) return false;
+const top = element.ownerDocument.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+return !!top && top !== element && !element.contains(top) && !top.contains(element)
+  && ![...(element.labels || [])].some(label => label.contains(top));
+"""
+"""Whether something else lies over an element where it would be clicked."""
 
 FIND_TEXT = f"""{_VISIBLE}
 const wanted = arguments[0].toLowerCase().replace(/\\s+/g, ' ').trim(), found = [];
