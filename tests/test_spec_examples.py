@@ -561,6 +561,7 @@ def test_a_deployment_on_azure(made: Any, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_model_on_bedrock(made: Any, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("boto3")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it keeps the credentials that it finds
     said = {"output": {"message": {"role": "assistant", "content": [{"text": ANSWER}]}}, "stopReason": "end_turn"}
     usage = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
     with serve_raw(RawAnswer({**said, "usage": usage, "metrics": {"latencyMs": 1}})) as wire:

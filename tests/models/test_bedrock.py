@@ -415,6 +415,7 @@ def test_a_model_without_system_messages_gets_them_as_the_users():
 
 
 def test_what_is_missing_is_named(monkeypatch):
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it keeps the credentials that it finds
     with pytest.raises(ValueError, match="AWS_REGION"):
         AmazonBedrockModel(CLAUDE)
     with pytest.raises(AgentGenerationError, match="AWS_ACCESS_KEY_ID"):

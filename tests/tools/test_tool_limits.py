@@ -434,9 +434,10 @@ class _Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("kind", ["code", "calls"])
-def test_a_run_passes_progress_on_and_shows_it(kind: str) -> None:
+def test_a_run_passes_progress_on_and_shows_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
+    monkeypatch.delenv("CI", raising=False)  # where nothing is shown that moves
     screen = _Terminal()
     console = Console(file=screen, force_terminal=True, width=100)
     told: list[Any] = []
