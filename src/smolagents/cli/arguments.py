@@ -27,6 +27,7 @@ examples:
   smolagent "What is the date 90 days from now?" --model-id Qwen/Qwen3-32B
   smolagent "Tell a joke" --model-id mine --api-base http://localhost:8000/v1
   smolagent "Plan a trip to Tokyo." --num-agents 2 --tools web_search
+  smolagent run agent.yaml "How many euros are 250 dollars?"
   answer=$(smolagent "What is 6 times 7?" --verbosity-level 0)
 
 Without a task, smolagent asks for one and goes on as a conversation; from a

@@ -15,7 +15,8 @@ from smolagents.cli.terminal import confirm, on_terminal
 __all__ = ["SUBCOMMANDS", "main"]
 
 SUBCOMMANDS: dict[str, str] = {
-    "run": "smolagents.cli.main:run",
+    "run": "smolagents.cli.run_file:run",
+    "schema": "smolagents.cli.run_file:schema",
     "mailbox": "smolagents.cli.mailbox:mailbox",
     "worker": "smolagents.cli.mailbox:worker",
     "serve-mcp": "smolagents.cli.serve_mcp:serve_mcp",

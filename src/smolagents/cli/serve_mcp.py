@@ -1,4 +1,4 @@
-"""`smolagent serve-mcp`: an agent's folder as an MCP server."""
+"""`smolagent serve-mcp`: the agent of a folder or a file as an MCP server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from smolagents.cli.problems import CliError, explain
@@ -52,10 +53,18 @@ def serve_mcp(argv: Sequence[str]) -> int:
 
 def _load(arguments: argparse.Namespace) -> Any:
     from smolagents.agents.base import MultiStepAgent
+    from smolagents.agents.saving.reading import read_file
+    from smolagents.agents.saving.trust import names_others, what_it_does
 
-    if not os.path.isdir(arguments.folder):
+    path = Path(arguments.folder)
+    if not path.exists():
         raise CliError(f"there is no folder {arguments.folder!r}; give the folder that agent.save() wrote")
-    agent: Any = MultiStepAgent.from_folder(arguments.folder)
+    data = read_file(path)
+    # The code in a folder is what was asked for; what it names besides is not.
+    found = names_others(data) if path.is_dir() else what_it_does(data)
+    if found and not arguments.trust:
+        raise CliError(f"{data.label}: serving this {'; '.join(found)}. If you trust it, add --trust")
+    agent: Any = MultiStepAgent.from_dict(data, trust_remote_code=True)
     return agent.as_mcp_server(name=arguments.name, tools=not arguments.agent_only)
 
 
@@ -73,7 +82,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="smolagent serve-mcp",
         description="Offer a saved agent and its tools to any MCP client. This runs the code in the folder.",
     )
-    parser.add_argument("folder", help="folder that agent.save() wrote")
+    parser.add_argument("folder", help="folder that agent.save() wrote, or an agent's file")
+    parser.add_argument(
+        "--trust", action="store_true", help="run also what it names: modules, tools of the Hub, MCP servers"
+    )
     parser.add_argument(
         "--transport",
         choices=("stdio", "streamable-http"),

@@ -12,14 +12,15 @@ def on_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout is not None and sys.stdout.isatty()
 
 
-def confirm(question: str) -> bool:
-    """Ask a question with yes, the default, or no."""
+def confirm(question: str, default: bool = True) -> bool:
+    """Ask a question with yes or no, one of which is the default."""
     from smolagents.monitoring import pause_live
 
     with pause_live():
-        print(question, "[Y/n]", end=" ", flush=True)
+        print(question, "[Y/n]" if default else "[y/N]", end=" ", flush=True)
         try:
-            return input().strip().lower() in ("", "y", "yes")
+            said = input().strip().lower()
+            return said in ("y", "yes") or (default and not said)
         except EOFError:
             print()
             return False

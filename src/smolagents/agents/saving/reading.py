@@ -16,12 +16,12 @@ from smolagents.agents.saving.paths import check_inside, checked_path, root_of, 
 from smolagents.agents.saving.references import kind_of, normal_entry
 from smolagents.tools.source import is_valid_name
 
-__all__ = ["FILES", "FileData", "PROMPTS", "read_file", "read_folder"]
+__all__ = ["FILES", "PROMPTS", "SUFFIXES", "FileData", "read_file", "read_folder"]
 
 FILES = ("agent.json", "agent.yaml", "agent.yml")
 """Names of the file that tells of a folder's agent; the first that is there is read."""
 PROMPTS = ("prompts.yaml", "prompts.yml", "prompt.yaml")
-_SUFFIXES = (".json", ".yaml", ".yml")
+SUFFIXES = (".json", ".yaml", ".yml")
 _MOST_VALUES = 200_000
 """Values in a file, with what stands for others counted each time: a few lines of YAML can stand for billions."""
 
@@ -57,8 +57,8 @@ def read_file(path: Path) -> FileData:
     """
     if path.is_dir():
         return read_folder(path)
-    if path.suffix.lower() not in _SUFFIXES:
-        raise ValueError(f"{str(path)!r} is no file of an agent: these end in {', '.join(_SUFFIXES)}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{str(path)!r} is no file of an agent: these end in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {str(path)!r}: give the file or the folder of an agent")
     return _read(path, root_of(path.parent), ())
@@ -198,7 +198,7 @@ def _read_member(entry: Any, at: str, path: Path, root: Path, above: tuple[Path,
                 "Put the folder back, or take the name out of 'managed_agents'."
             )
         return _read_folder(below, root, above)
-    if not isinstance(entry, str) or not entry.strip() or ("/" not in entry and not entry.endswith(_SUFFIXES)):
+    if not isinstance(entry, str) or not entry.strip() or ("/" not in entry and not entry.endswith(SUFFIXES)):
         raise ValueError(
             f"{at}: {entry!r:.80} cannot be the name of a managed agent: give a dictionary like that of its manager, or "
             "the path of its file"

@@ -14,7 +14,7 @@ from smolagents.monitoring import AgentLogger
 if TYPE_CHECKING:
     from smolagents.agents.base import MultiStepAgent
 
-__all__ = ["check_settings", "keys_of", "parameters_of", "settings_of"]
+__all__ = ["check_settings", "keys_of", "kind_of_setting", "parameters_of", "settings_of"]
 
 PARTS = frozenset({"tools", "model", "prompt_templates", "managed_agents", "skills"})
 """Arguments that are saved in a form of their own."""
@@ -113,6 +113,7 @@ _KINDS: dict[str, tuple[str, bool]] = {
     "model": ("a text or a dictionary", True),
     "tools": ("a list", False),
     "managed_agents": ("a list", False),
+    "add_base_tools": (_FLAG, False),
     "skills": ("a list", False),
 }
 _TESTS: dict[str, Callable[[Any], bool]] = {
@@ -132,6 +133,11 @@ def keys_of(cls: type) -> set[str]:
     return {*parameters_of(cls), *beside} - set(_CODE) - _OF_THE_PLACE - {"grammar"}
 
 
+def kind_of_setting(key: str) -> tuple[str, bool]:
+    """What a setting must be, in words, "" for what its constructor checks itself; and whether it may be null."""
+    return _KINDS.get(key, ("", True))
+
+
 def check_settings(data: Mapping[str, Any], cls: type, where: str) -> None:
     """Check the keys of a saved agent and the kinds of their values.
 
@@ -144,6 +150,6 @@ def check_settings(data: Mapping[str, Any], cls: type, where: str) -> None:
             near = difflib.get_close_matches(str(key), known, n=1)
             meant = f" Did you mean {near[0]!r}?" if near else f" Known are: {', '.join(sorted(known))}."
             raise ValueError(f"{where}: {key!r} is no setting of a {cls.__name__}.{meant}")
-        kind, may_be_none = _KINDS.get(key, ("", True))
+        kind, may_be_none = kind_of_setting(key)
         if kind and not (value is None and may_be_none) and not _TESTS[kind](value):
             raise ValueError(f"{where}: {key!r} must be {kind}{' or null' if may_be_none else ''}, not {value!r:.80}")
