@@ -22,8 +22,7 @@ from rich.panel import Panel
 from smolagents.monitoring import AgentLogger, LogLevel, Monitor, Timing, TokenUsage
 from smolagents.monitoring.text import clean, fold
 from smolagents.types.messages import ChatMessage, ChatMessageToolCall, ChatMessageToolCallFunction
-
-ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+from support.terminal import ANSI, on_pty
 
 
 def in_file(level=LogLevel.INFO, width=80):
@@ -383,36 +382,6 @@ with logger.status("Thinking hard"):
 with logger.stream(keep=True) as stream:
     stream.write("kept text")
 """
-
-
-def on_pty(code, answer=b"", **environment):
-    """Run code on a pseudo-terminal and return what it wrote there."""
-    pty = pytest.importorskip("pty")
-    main, other = pty.openpty()
-    env = {key: value for key, value in os.environ.items() if key not in ("CI", "NO_COLOR", "FORCE_COLOR")}
-    env.update({"TERM": "xterm-256color", "COLUMNS": "80", **environment})
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=other, stdout=other, stderr=other, env=env, close_fds=True
-    )
-    os.close(other)
-    written = b""
-    try:
-        while True:
-            try:
-                chunk = os.read(main, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not chunk:
-                break
-            written += chunk
-            if answer and b"name?" in written:
-                os.write(main, answer)
-                answer = b""
-    finally:
-        process.wait(timeout=60)
-        os.close(main)
-    assert process.returncode == 0, written.decode(errors="replace")
-    return written.decode()
 
 
 def test_a_terminal_has_a_live_line_that_goes_away():

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from smolagents.agents.requests import CallTools, Emit, Flow, Generate, Invoke, RunCode, TakeStep, ToolSlot
-from smolagents.agents.run import Run, active_run
+from smolagents.agents.run import Run, active_run, current_call
 from smolagents.agents.traced import Untraced, trace_of, traced
 from smolagents.executors.base import PythonExecutor
 from smolagents.tools.async_bridge import host_loop, run_from_sync
@@ -153,8 +153,15 @@ def _call_tools(request: CallTools, run: Run) -> Generator[Any, None, None]:
         observe(run, event)
         yield event
         return
+
+    def fill_among_others(slot: ToolSlot) -> None:
+        current_call.set(slot.call.id)
+        fill(slot)
+
     with ThreadPoolExecutor(request.max_threads, thread_name_prefix="smolagents-tool") as pool:
-        futures = {pool.submit(contextvars.copy_context().run, fill, slot): slot for slot in request.slots}
+        futures = {
+            pool.submit(contextvars.copy_context().run, fill_among_others, slot): slot for slot in request.slots
+        }
         for future in as_completed(futures):
             future.result()
             event = request.finished(futures[future])
@@ -325,6 +332,7 @@ async def _acall_tools(request: CallTools, run: Run) -> AsyncGenerator[Any, None
     execute = run.agent._aexecute_for(run)
 
     async def fill(slot: ToolSlot) -> ToolSlot:
+        current_call.set(slot.call.id)
         try:
             async with limit:
                 with traced(run, slot) as answer:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from smolagents.agents.loop import StepRecorded, StepStarted
-from smolagents.agents.run import ToolOutput, active_run
+from smolagents.agents.run import ToolOutput, active_run, current_call
 from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep, TaskStep, ToolCall
+from smolagents.memory.replay import as_python, printed, thought
 from smolagents.monitoring import YELLOW_HEX, AgentLogger, LogLevel
 from smolagents.monitoring.speaker import Speaker, speaker
 from smolagents.monitoring.text import one_line
@@ -88,6 +89,7 @@ class _RunView:
         self._thinking = contextlib.ExitStack()
         self._activity: Activity | None = None
         self._calls: dict[str, tuple[ToolCall, Activity, contextlib.ExitStack]] = {}
+        self._called: list[str] = []
         self._reply = ""
         self._thought_shown = False
         self._messages_shown = 0
@@ -99,14 +101,21 @@ class _RunView:
             self._above._below += 1
         self._depth: int = 0 if self._above is None else self._above._depth + 1
         self._name = run.agent.name or f"run {len(_VIEWS) + 1}"
+        self._crowd = False
+        for other in _VIEWS - set(self._ancestors()):  # from here on each says in every message whose it is
+            other._crowd = self._crowd = True
         _VIEWS.add(self)
+
+    def _ancestors(self) -> Iterator[_RunView]:
+        view = self._above
+        while view is not None:
+            yield view
+            view = view._above
 
     @contextlib.contextmanager
     def speaking(self) -> Iterator[None]:
-        depth = self._depth
-        # Besides itself and the runs that wait for it, nobody speaks.
-        crowd = len(_VIEWS) > depth + 1
-        token = speaker.set(Speaker(depth, self._name if depth or crowd else None, crowd))
+        name = self._name if self._depth or self._crowd else None
+        token = speaker.set(Speaker(self._depth, name, self._crowd))
         try:
             yield
         finally:
@@ -163,6 +172,7 @@ class _RunView:
         self._reply = ""
         self._thought_shown = False
         self._images_shown = 0
+        self._called = []
         planning = event.kind is PlanningStep
         self.logger.log_rule("Planning" if planning else f"Step {event.number}")
         label = self._label("Planning…" if planning else "Thinking…")
@@ -191,11 +201,10 @@ class _RunView:
     def _thought(self, reply: str) -> None:
         if self._thought_shown:
             return
-        thought = re.split(f"(?:{self._opening})|```", reply, maxsplit=1)[0] if self._opening else reply
-        thought = re.sub(r"^\s*thoughts?:\s*", "", thought, flags=re.IGNORECASE).strip()
-        if thought and not thought.startswith("{"):
+        words = thought(re.split(f"(?:{self._opening})|```", reply, maxsplit=1)[0] if self._opening else reply)
+        if words and not words.startswith("{"):
             self._thought_shown = True
-            self.logger.log_markdown(thought, title="Thought")
+            self.logger.log_markdown(words, title="Thought")
 
     def _call(self, call: ToolCall) -> None:
         self._thinking.close()
@@ -204,11 +213,12 @@ class _RunView:
             self.logger.log_code("Code", call.arguments)
             label = "Running the code…"
         else:
-            label = _as_python(call)
+            label = as_python(call)
             self.logger.log_tool_call(label)
         closing = contextlib.ExitStack()
         activity = closing.enter_context(self.logger.status(self._label(label)))
         self._calls[call.id] = (call, activity, closing)
+        self._called.append(call.name)
 
     def _came_back(self, output: ToolOutput) -> None:
         call, _, closing = self._calls.pop(output.id, (output.tool_call, None, contextlib.ExitStack()))
@@ -216,15 +226,16 @@ class _RunView:
         if output.is_final_answer:
             return
         # Which of several calls of one tool it was can only be told from their arguments.
-        twin = self._calls and any(other.name == call.name for other, _, _ in self._calls.values())
-        self.logger.log_output(output.observation, f"Output of {_as_python(call) if twin else call.name}")
+        twin = self._called.count(call.name) > 1
+        self.logger.log_output(output.observation, f"Output of {as_python(call) if twin else call.name}")
 
     def _progressed(self, progress: ToolProgress) -> None:
         """Beside what runs: the call of that tool, or the code that calls it. Tools run in threads of their own."""
         if self._below:  # an agent that was called shows the progress of its own tools
             return
         value = one_line(str(progress.value), 200)
-        for call, activity, _ in list(self._calls.values()):
+        own = self._calls.get(current_call.get())
+        for call, activity, _ in [own] if own is not None else list(self._calls.values()):
             if call.name == progress.tool:
                 activity.update(detail=value)
                 return
@@ -237,7 +248,7 @@ class _RunView:
         images = step.observations_images or ()
         self._images_shown = len(images)
         if images or (step.observations and step.code_action is not None):
-            self.logger.log_output(_printed(step.observations or ""), "Output", images=images)
+            self.logger.log_output(printed(step.observations or ""), "Output", images=images)
         if step.error is not None:
             self.logger.log_error(str(step.error))
 
@@ -256,15 +267,3 @@ class _RunView:
         self.logger.log_messages(messages[known:])
         if isinstance(step, ActionStep):
             self._messages_shown = len(messages)
-
-
-def _as_python(call: ToolCall) -> str:
-    arguments = call.arguments
-    if isinstance(arguments, dict):
-        arguments = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    return f"{call.name}({arguments})"
-
-
-def _printed(observations: str) -> str:
-    """The observation as a person wants it: without the heading that tells the model what it is."""
-    return re.sub(r"\A(?:Execution logs|Observations?):\s*\n?", "", observations)

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from smolagents.executors.base import PythonExecutor
     from smolagents.monitoring import Monitor
 
-__all__ = ["ActionOutput", "Run", "RunEnded", "RunResult", "ToolOutput", "active_run", "started_runs", "watching"]
+__all__ = [
+    "ActionOutput",
+    "Run",
+    "RunEnded",
+    "RunResult",
+    "ToolOutput",
+    "active_run",
+    "current_call",
+    "started_runs",
+    "watching",
+]
 
 started_runs: ContextVar[list[Run] | None] = ContextVar("smolagents_started_runs", default=None)
 """Where a run that starts enters itself, when its caller wants to know it."""
@@ -37,6 +47,10 @@ watching: ContextVar[Callable[[Run, Any], object] | None] = ContextVar("smolagen
 
 class RunEnded:
     """The last event of a run, however it ended; `Run.outcome` says how. For those who watch it."""
+
+
+current_call: ContextVar[str] = ContextVar("smolagents_current_call", default="")
+"""Of several tool calls at the same time: the id of the one on whose behalf code is being called."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from smolagents.memory.fields import Changes, MessagePrefix
-from smolagents.memory.steps import ActionStep, MemoryStep, PlanningStep, SystemPromptStep, TaskStep
+from smolagents.memory.steps import ActionStep, MemoryStep, SystemPromptStep
 from smolagents.types.messages import ChatMessage
 
 if TYPE_CHECKING:
@@ -168,33 +168,12 @@ class AgentMemory:
             logger: Where to print; printed whatever its level.
             detailed: Also print the messages the model was given at each step. This gets long.
         """
+        from smolagents.memory.replay import replay
         from smolagents.monitoring import LogLevel
 
-        always = LogLevel.OFF
-        logger.log("Replaying the agent's steps:", level=always)
         if detailed:
-            logger.log_markdown(self.system_prompt.system_prompt, title="System prompt", level=always)
-        for step in self._steps:
-            if isinstance(step, TaskStep):
-                logger.log_task(step.task, "", level=always)
-            elif isinstance(step, PlanningStep):
-                logger.log_rule("Planning step", level=always)
-                if detailed:
-                    logger.log_messages(step.model_input_messages, level=always)
-                logger.log_markdown(step.plan, title="Plan", level=always)
-            elif isinstance(step, ActionStep):
-                logger.log_rule(f"Step {step.step_number}", level=always)
-                if detailed and step.model_input_messages is not None:
-                    logger.log_messages(step.model_input_messages, level=always)
-                if step.model_output is not None:
-                    spoken = step.model_output if isinstance(step.model_output, str) else str(step.model_output)
-                    logger.log_markdown(spoken, title="Agent output", level=always)
-                if step.observations:
-                    logger.log(f"Observations:\n{step.observations}", level=always)
-                if step.error is not None:
-                    logger.log(f"Error:\n{step.error}", level=always, style="bold red")
-                if step.is_final_answer:
-                    logger.log(f"Final answer: {step.action_output}", level=always)
+            logger.log_markdown(self.system_prompt.system_prompt, title="System prompt", level=LogLevel.OFF)
+        replay(self._steps, logger, detailed)
 
     def return_full_code(self) -> str:
         """All code that the steps ran, as one script."""

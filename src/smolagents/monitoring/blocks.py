@@ -211,7 +211,8 @@ class Problem(Block):
         self.message = message
 
     def plain(self) -> str:
-        return f"{self.title}: {clean(self.message).strip()}"
+        text = clean(self.message).strip()
+        return f"{self.title}:{_gap(text)}{text}"
 
     def draw(self, pen: Pen) -> None:
         _titled(pen, self.title, clean(self.message).strip(), "bold red", "red")

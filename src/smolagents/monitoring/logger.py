@@ -141,15 +141,22 @@ class AgentLogger:
         """Show the call of a tool, written as in Python."""
         self._emit(level, logging.DEBUG, blocks.Call, call)
 
-    def log_metrics(self, step_number: int | None, duration: float | None, token_usage: TokenUsage | None) -> None:
+    def log_metrics(
+        self,
+        step_number: int | None,
+        duration: float | None,
+        token_usage: TokenUsage | None,
+        level: LogLevel | int | str = LogLevel.INFO,
+    ) -> None:
         """Show what a step cost.
 
         Args:
             step_number: The step; None for a planning step.
             duration: Seconds it took; None when unknown.
             token_usage: Its tokens; None when unknown.
+            level: Level from which on this is shown.
         """
-        self._emit(LogLevel.INFO, logging.INFO, blocks.Metrics, step_number, duration, token_usage)
+        self._emit(level, logging.INFO, blocks.Metrics, step_number, duration, token_usage)
 
     def log_messages(self, messages: Iterable[Any], level: LogLevel | int | str = LogLevel.DEBUG) -> None:
         """Show messages as a model is sent them; images are named, not drawn."""
