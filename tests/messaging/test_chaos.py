@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import threading
 import time
@@ -13,46 +12,13 @@ import pytest
 from smolagents.messaging import Mailboxes, Message
 from support import chaos_agent
 from support.brokers import NatsServer, RedisServer
+from support.crew import Crew
 
 AGENTS = 8
 TASKS = 200
 KILLS = 50
 BROKER_RESTARTS = (15, 35)
 SETTINGS = {"lease_seconds": 2.0, "max_attempts": 40}
-
-
-class Crew:
-    """Agents in processes that one process with everything imported is forked into, so that a start is cheap."""
-
-    def __init__(self, url, journal):
-        self.url = url
-        self.journal = journal
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["support.chaos_agent", "smolagents.agents.serving", "redis", "nats"])
-        self.processes = {}
-
-    def start(self, agent_id):
-        values = (self.url, agent_id, SETTINGS, str(self.journal))
-        process = self.context.Process(target=chaos_agent.serve, args=values, daemon=True)
-        process.start()
-        self.processes[agent_id] = process
-
-    def kill(self, agent_id):
-        process = self.processes.pop(agent_id)
-        process.kill()
-        process.join(10)
-        process.close()
-
-    def restart_dead(self):
-        """What a supervisor does."""
-        for agent_id, process in list(self.processes.items()):
-            if not process.is_alive():
-                self.kill(agent_id)
-                self.start(agent_id)
-
-    def close(self):
-        for agent_id in list(self.processes):
-            self.kill(agent_id)
 
 
 @pytest.fixture(params=["sqlite", "redis", "nats"])
@@ -82,7 +48,8 @@ def test_every_task_is_answered_once_while_agents_and_their_server_are_killed(br
     seed = 20_261
     print(f"seed {seed}")
     dice = random.Random(seed)
-    crew = Crew(url, tmp_path / "journal")
+    journal = tmp_path / "journal"
+    crew = Crew(chaos_agent.serve, url, SETTINGS, str(journal))
     answers: list[Message] = []
     stop = threading.Event()
     tasks = {}
@@ -117,7 +84,7 @@ def test_every_task_is_answered_once_while_agents_and_their_server_are_killed(br
             stop.set()
             collecting.join(30)
             crew.close()
-        begun = len(crew.journal.read_text().split())
+        begun = len(journal.read_text().split())
         print(f"{begun} tasks were begun, of them {begun - TASKS} again")
         assert len(tasks) == TASKS
         assert begun > TASKS  # some were killed in the middle of one

