@@ -18,12 +18,15 @@ def exchange_rate(currency: str) -> float:
 class Rounding(Tool):
     name = "round_amount"
     description = "Rounds an amount as the books want it."
-    inputs = {"amount": {"type": "number", "description": "The amount."}}
-    output_type = "number"
 
     def __init__(self, digits: int = 0) -> None:
         super().__init__()
         self.digits = digits
 
     def forward(self, amount: float) -> float:
+        """Round.
+
+        Args:
+            amount: The amount, in any currency.
+        """
         return round(amount, self.digits)

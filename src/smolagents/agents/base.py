@@ -210,6 +210,10 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         if isinstance(tools, (str, bytes)) or not isinstance(tools, Iterable):
             raise TypeError(f"tools must be a list of tools, not {type(tools).__name__}")
         found: dict[str, Any] = {}
+        if self.skills:
+            from smolagents.agents.skills import ReadSkillTool
+
+            found[ReadSkillTool.name] = ReadSkillTool(self.skills)
         for tool in tools:
             callable_by_name = callable(tool) and isinstance(getattr(tool, "name", None), str)
             if isinstance(tool, (type, MultiStepAgent)) or not (isinstance(tool, Tool) or callable_by_name):
@@ -228,12 +232,6 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
             for name, cls in TOOL_MAPPING.items():
                 if name not in found and (name != "python_interpreter" or self._runs_tools_as_json):
                     found[name] = cls()
-        if self.skills:
-            from smolagents.agents.skills import ReadSkillTool
-
-            if ReadSkillTool.name in found:
-                raise ValueError(f"the name of the tool {ReadSkillTool.name!r} is that which reads skills: rename it")
-            found[ReadSkillTool.name] = ReadSkillTool(self.skills)
         if "final_answer" not in found:
             found["final_answer"] = FinalAnswerTool()
         for name in found:
