@@ -266,7 +266,7 @@ def _told(facts: dict[str, Any]) -> dict[str, Any]:
     """What is written of a span: its facts without those that are written elsewhere."""
     told = {key: value for key, value in facts.items() if key not in ("description", "step", "trace_dir")}
     if "tools" in told:
-        told["tools"] = [getattr(tool, "name", tool) for tool in told["tools"] or ()]
+        told["tools"] = [getattr(tool, "name", tool) for tool in told["tools"] or ()] or None
     step = facts.get("step")
     if step is not None:
         fields = vars(step)  # not by attribute, as a memory takes a list that is handed out for one that may change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,18 @@ class Trace:
         numbers = [number for part in reversed(parts) for number in part]
         return [known[number] for number in numbers if number in known]
 
+    @property
+    def agent(self) -> SpanRecord | None:
+        """The run of the agent that began first; None where none is recorded."""
+        return next((span for span in self.spans.values() if span.kind == "invoke_agent"), None)
+
+    @property
+    def task(self) -> str:
+        """What was asked for: the task of the first run, or the message that brought it."""
+        by_message = self.roots and self.roots[0].kind in ("send_message", "process_message")
+        first = self.roots[0] if by_message else self.agent
+        return "" if first is None else _task_in(first.attributes)
+
     def total(self, name: str) -> float | None:
         """Sum of a number over all calls of models; None if none has it."""
         found = [
@@ -155,7 +167,8 @@ def read_trace(paths: Sequence[Path]) -> Trace:
                 _add(trace, path, record)
     if trace is None:
         raise TraceFileError("no file was given")
-    for span in sorted(trace.spans.values(), key=lambda span: span.started_at):
+    trace.spans = dict(sorted(trace.spans.items(), key=lambda item: item[1].started_at))
+    for span in trace.spans.values():
         parent = trace.spans.get(span.parent_id or "")
         (trace.roots if parent is None or parent is span else parent.children).append(span)
     return trace
@@ -223,41 +236,37 @@ def find_traces(folder: Path) -> list[TraceSummary]:
 _READ_BYTES = 262_144
 
 
-def _summary(trace_id: str, paths: Iterable[Path]) -> TraceSummary | None:
-    """Read the beginning and the end of each file; the earliest outermost span stands for the trace."""
-    paths = list(paths)
-    firsts: list[tuple[dict[str, Any], Path]] = []
-    ids: set[str] = set()
+def _summary(trace_id: str, paths: Sequence[Path]) -> TraceSummary | None:
+    """Read the beginning and the end of each file; the run that began first stands for the trace."""
+    starts: list[tuple[dict[str, Any], Path]] = []
     for path in paths:
         for record in _ends_of(path):
             if record["type"] == "start":
-                ids.add(str(record.get("span_id")))
-                firsts.append((record, path))
-                break
-    outermost = [pair for pair in firsts if pair[0].get("parent_id") not in ids] or firsts
-    if not outermost:
+                starts.append((record, path))
+                if record.get("kind") == "invoke_agent":
+                    break
+    if not starts:
         return None
-    first, path = min(
-        outermost, key=lambda pair: (pair[0].get("parent_id") is not None, pair[0].get("started_at") or 0)
-    )
-    ended = next(
-        (
-            record
-            for record in _ends_of(path)
-            if record["type"] == "end" and record.get("span_id") == first.get("span_id")
-        ),
-        {},
-    )
+    starts.sort(key=lambda pair: pair[0].get("started_at") or 0)
+    first = starts[0][0]
+    run, path = next((pair for pair in starts if pair[0].get("kind") == "invoke_agent"), starts[0])
+    ended = next((one for one in _ends_of(path) if one["type"] == "end" and one["span_id"] == run["span_id"]), {})
     return TraceSummary(
         trace_id=trace_id,
         paths=[path, *(other for other in paths if other != path)],
-        name=str(first.get("name")),
-        task=str((first.get("attributes") or {}).get("task", "")),
+        name=str(run.get("name")),
+        task=_task_in(first.get("attributes") or {}),
         started_at=float(first.get("started_at") or 0),
         ended_at=ended.get("ended_at"),
         error=ended.get("error"),
         size=sum(path.stat().st_size for path in paths),
     )
+
+
+def _task_in(attributes: dict[str, Any]) -> str:
+    """The task of a run, or the message that asks for one."""
+    task = attributes.get("task", attributes.get("message", ""))
+    return task if isinstance(task, str) else json.dumps(task, ensure_ascii=False)
 
 
 def _ends_of(path: Path) -> Iterator[dict[str, Any]]:

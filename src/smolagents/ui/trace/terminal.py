@@ -42,9 +42,9 @@ def show(trace: Trace, console: Console, *, whole: bool = False) -> None:
     if not trace.roots:
         console.print("Nothing is recorded in this trace.")
         return
-    agent = next((span for span in trace.spans.values() if span.kind == "invoke_agent"), trace.roots[0])
+    agent = trace.agent or trace.roots[0]
     console.print(Rule(Text(f"{clean(agent.name)}: {state_of(agent)}", style="bold"), align="left", style="dim"))
-    console.print(Text(clean(_text(agent.attributes.get("task"))), style="bold"))
+    console.print(Text(clean(trace.task), style="bold"))
     console.print(Text(_totals(trace), style="dim"))
     console.print()
     for root in trace.roots:

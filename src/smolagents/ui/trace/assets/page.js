@@ -48,7 +48,7 @@ function drawHead() {
     : outcome === "max_steps_error" ? ["out of steps", "bad"]
     : outcome === "interrupted" ? ["interrupted", "bad"]
     : ["finished", "good"];
-  const task = textOf(agent.attributes.task);
+  const task = kindOf(main)[0] === "message" ? messageBody(main.attributes.message) : textOf(agent.attributes.task);
   const answer = textOf(agent.attributes.output);
   const cost = total(page.rows, "cost");
   const cached = total(page.rows, "cached_input_tokens");
@@ -84,13 +84,19 @@ function folded(text) {
   return parts;
 }
 
+// Agents that are processes of a team are known by the id of their mailbox.
+function nameInTeam(span) {
+  const above = page.trace.spans.get(span.parentId);
+  return above && above.kind === "process_message" ? "agent " + above.name + " (" + span.name + ")" : span.name;
+}
+
 // Who did how much, where there is more than one agent.
 function agentsTable() {
   const agents = new Map();
   const owner = new Map();
   for (const span of page.rows) {
     const above = owner.get(span.parentId);
-    const mine = span.kind === "invoke_agent" ? span.name : above;
+    const mine = span.kind === "invoke_agent" ? nameInTeam(span) : above;
     owner.set(span.id, mine);
     if (mine === undefined) continue;
     if (!agents.has(mine)) agents.set(mine, []);
