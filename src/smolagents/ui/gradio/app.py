@@ -131,7 +131,7 @@ class GradioUI:
             return status("No file was given.", visible=True), file_uploads_log
         if self.file_upload_folder is None:
             return status("No files are taken here.", visible=True), file_uploads_log
-        source = str(getattr(file, "name", file))
+        source = os.fspath(file) if isinstance(file, (str, os.PathLike)) else str(file.name)
         try:
             kept = keep_upload(source, source, self.file_upload_folder, allowed_file_types or DEFAULT_TYPES)
         except (UploadError, OSError) as error:

@@ -37,18 +37,20 @@ def safe_markdown(text: str) -> str:
             else:
                 parts.append(line.removeprefix(margin))
         elif found and not (found[2][0] == "`" and "`" in found[3]):
-            parts.append(_safe_prose(prose))
+            parts += _safe_prose(prose)
             margin, fence = found[1], found[2]
             # At the margin, a block of code begins and ends for every reader of Markdown where it does here.
             parts.append(fence + re.sub(r"[^\w+#.-]", "", found[3]))
         else:
             prose.append(line)
-    parts.append(fence or _safe_prose(prose))
+    parts += [fence] if fence else _safe_prose(prose)
     return "\n".join(parts)
 
 
-def _safe_prose(lines: list[str]) -> str:
-    """Lines outside of blocks of code, which are taken out of the list."""
+def _safe_prose(lines: list[str]) -> list[str]:
+    """Lines outside of blocks of code as one safe text, if there are any; they are taken out of the list."""
+    if not lines:
+        return []
     text = "\n".join(lines)
     lines.clear()
     out: list[str] = []
@@ -56,8 +58,7 @@ def _safe_prose(lines: list[str]) -> str:
     for span in _CODE_SPAN.finditer(text):
         out += (_escaped(text[end : span.start()]), span[0])
         end = span.end()
-    out.append(_escaped(text[end:]))
-    return "".join(out)
+    return ["".join([*out, _escaped(text[end:])])]
 
 
 def _escaped(text: str) -> str:
