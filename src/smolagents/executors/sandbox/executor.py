@@ -123,9 +123,11 @@ class SandboxExecutor(RemotePythonExecutor):
         unconfined = _unconfined(self.allow_missing)
         changeable = self.writable if self.work_dir is None else [*self.writable, self.work_dir]
         self._refuse_import_path(changeable)
+        # Images that tools return arrive whether or not the code may import what they are made of.
+        read = [*self.authorized_imports, *(["PIL"] if _is_installed("PIL") else [])]
         self._policy = Policy(
-            readable=[*python_paths(self.authorized_imports), _WORKER_SOURCE, *self.readable],
-            hidden=hidden_paths(self.authorized_imports),
+            readable=[*python_paths(read), _WORKER_SOURCE, *self.readable],
+            hidden=hidden_paths(read),
             writable=changeable,
             work_dir=self.work_dir or "/nowhere",
             allow_network=allow_network,

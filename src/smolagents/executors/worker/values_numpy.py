@@ -33,7 +33,10 @@ def numpy() -> Any:
     try:
         import numpy as np
     except ImportError:
-        raise Trouble("numpy is not installed here, so that its arrays and scalars cannot arrive") from None
+        raise Trouble(
+            "numpy is not there where the code runs, so that its arrays and scalars cannot arrive: it comes with "
+            "additional_authorized_imports=['numpy'] where numpy is installed or can be"
+        ) from None
     return np
 
 

@@ -34,7 +34,10 @@ def pandas() -> Any:
     try:
         import pandas as pd  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
-        raise Trouble("pandas is not installed here, so that its values cannot arrive") from None
+        raise Trouble(
+            "pandas is not there where the code runs, so that its values cannot arrive: it comes with "
+            "additional_authorized_imports=['pandas'] where pandas is installed or can be"
+        ) from None
     return pd
 
 
