@@ -42,6 +42,8 @@ def figures(python: str) -> dict[str, float]:
     agent = measure(python, "agent")
     rows["a new CodeAgent [µs]"] = agent["code_us"]
     rows["a new ToolCallingAgent [µs]"] = agent["tool_us"]
+    for place in ("pipe", "terminal"):
+        rows[f"showing a step, {place} [µs]"] = median(python, "show", "us", place, repeat=3)
     for kind in ("tool", "code"):
         for steps in STEPS:
             rows[f"a step of {steps}, {kind} [µs]"] = median(python, kind, "us_per_step", str(steps), repeat=3)

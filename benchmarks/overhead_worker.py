@@ -102,6 +102,38 @@ def steps(kind: str, count: int, memory: bool) -> None:
     report(us_per_step=taken / count * 1e6, growth=growth)
 
 
+def showing(terminal: bool) -> None:
+    """What it costs to show a step of code, above a step that is not shown."""
+    import os
+    import threading
+
+    from rich.console import Console
+
+    from smolagents import AgentLogger, LogLevel
+
+    make, reply, last = agents()["code"]
+    other, end = os.openpty() if terminal else os.pipe()
+
+    def drain() -> None:
+        while os.read(other, 65536):
+            pass
+
+    threading.Thread(target=drain, daemon=True).start()
+    file = os.fdopen(end, "w")
+    console = Console(file=file, force_terminal=terminal, color_system="truecolor" if terminal else None, width=100)
+    taken = {}
+    for level in (LogLevel.OFF, LogLevel.INFO):
+        best = float("inf")
+        for _ in range(5):
+            agent = make(instant_model(reply, last, 100))
+            agent.logger = AgentLogger(level=level, console=console)
+            started = time.thread_time()
+            agent.run("add")
+            best = min(best, time.thread_time() - started)
+        taken[level] = best
+    report(us=(taken[LogLevel.INFO] - taken[LogLevel.OFF]) / 100 * 1e6)
+
+
 def new_agents() -> None:
     found = {}
     for kind, (make, reply, last) in agents().items():
@@ -128,6 +160,8 @@ def main() -> None:
         report(cpu_ms=cpu_ms())
     elif what == "agent":
         new_agents()
+    elif what == "show":
+        showing(sys.argv[2] == "terminal")
     else:
         steps(what, int(sys.argv[2]), "--memory" in sys.argv)
 

@@ -53,14 +53,22 @@ class Reporter:
             if type(event) is ChatMessageStreamDelta:
                 view.stream(event)
                 return
-            with view.speaking():
+            token = speaker.set(view.speaker)
+            try:
                 view.show(event)
+            finally:
+                speaker.reset(token)
         except Exception:
             logging.getLogger("smolagents").exception("an event could not be shown")
 
-    def speaking(self, run: Run) -> contextlib.AbstractContextManager[object]:
+    @contextlib.contextmanager
+    def speaking(self, run: Run) -> Iterator[None]:
         """What is logged in the block is shown as said by `run`."""
-        return contextlib.nullcontext() if run.view is None else run.view.speaking()
+        token = speaker.set(Speaker() if run.view is None else run.view.speaker)
+        try:
+            yield
+        finally:
+            speaker.reset(token)
 
     def ended(self, run: Run, error: BaseException | None = None) -> None:
         """A run is over: take the live line away, and say why it ended unless its last step has said so."""
@@ -101,25 +109,21 @@ class _RunView:
             self._above._below += 1
         self._depth: int = 0 if self._above is None else self._above._depth + 1
         self._name = run.agent.name or f"run {len(_VIEWS) + 1}"
-        self._crowd = False
-        for other in _VIEWS - set(self._ancestors()):  # from here on each says in every message whose it is
-            other._crowd = self._crowd = True
+        self.speaker = Speaker(self._depth, self._name if self._depth else None)
+        for other in _VIEWS - set(self._ancestors()):
+            other._join_crowd()
+            self._join_crowd()
         _VIEWS.add(self)
+
+    def _join_crowd(self) -> None:
+        """Others speak at the same time: from here on every message says whose it is."""
+        self.speaker = Speaker(self._depth, self._name, crowd=True)
 
     def _ancestors(self) -> Iterator[_RunView]:
         view = self._above
         while view is not None:
             yield view
             view = view._above
-
-    @contextlib.contextmanager
-    def speaking(self) -> Iterator[None]:
-        name = self._name if self._depth or self._crowd else None
-        token = speaker.set(Speaker(self._depth, name, self._crowd))
-        try:
-            yield
-        finally:
-            speaker.reset(token)
 
     def close(self) -> None:
         """The run is over."""

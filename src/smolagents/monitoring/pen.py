@@ -5,7 +5,7 @@ Rich does the colours; wrapping and rules are drawn here, as its own cost more t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Drawing", "Pen"]
 
-_NEWLINE = Segment("\n")
-_style = lru_cache(maxsize=256)(Style.parse)
+MAX_BARS = 6
+"""Bars that are drawn at most, however many agents stand above."""
 
 
 class Drawing:
@@ -54,9 +54,17 @@ class Pen:
         encoding = console.encoding
         self._encoding = None if encoding.startswith("utf") else encoding
         # Bars of a very deep team must leave room for the text.
-        self._margin = self._segments([("│ " * min(depth, 6), "dim yellow")]) if depth else []
-        self.width = max(options.max_width - 2 * min(depth, 6), 10)
-        self.segments: list[Segment] = []
+        depth = min(depth, MAX_BARS)
+        self._margin = [("│ " * depth, "dim yellow")] if depth else []
+        self.width = max(options.max_width - 2 * depth, 10)
+        self._pieces: list[tuple[list[str], Style | None]] = []
+
+    @property
+    def segments(self) -> Iterator[Segment]:
+        """What was drawn, in as few pieces as there are changes of style: rich looks at each of them for long."""
+        for texts, style in self._pieces:
+            text = "".join(texts)
+            yield Segment(text if self._encoding is None else encodable(text, self._encoding), style)
 
     def text(self, *spans: tuple[str, str], indent: int = 0) -> None:
         """Text, each piece with a style, wrapped at spaces where there are some."""
@@ -91,21 +99,27 @@ class Pen:
         """What rich lays out: a table, a tree."""
         options = self.options.update(width=self.width)
         for line in self.console.render_lines(renderable, options, pad=False):
-            self.segments += self._margin
-            for segment in line:
-                self.segments.append(Segment(self._encodable(clean(segment.text)), segment.style))
-            self.segments.append(_NEWLINE)
+            self._row([(clean(segment.text), segment.style) for segment in line])
 
-    def _row(self, spans: Iterable[tuple[str, str]]) -> None:
-        self.segments += self._margin
-        self.segments += self._segments(spans)
-        self.segments.append(_NEWLINE)
+    def _row(self, spans: Iterable[tuple[str, str | Style | None]]) -> None:
+        """Spans and the end of the line, which takes the style of what is before it."""
+        pieces = self._pieces
+        style: Style | None = None
+        for text, named in (*self._margin, *spans):
+            if text:
+                style = _style(named) if isinstance(named, str) else named
+                if pieces and pieces[-1][1] is style:
+                    pieces[-1][0].append(text)
+                else:
+                    pieces.append(([text], style))
+        if not pieces or pieces[-1][1] is not style:
+            pieces.append(([], style))
+        pieces[-1][0].append("\n")
 
-    def _segments(self, spans: Iterable[tuple[str, str]]) -> list[Segment]:
-        return [Segment(self._encodable(text), _style(style) if style else None) for text, style in spans if text]
 
-    def _encodable(self, text: str) -> str:
-        return text if self._encoding is None else encodable(text, self._encoding)
+@lru_cache(maxsize=256)
+def _style(name: str) -> Style | None:
+    return Style.parse(name) if name else None
 
 
 def _short(line: str, width: int) -> str:
