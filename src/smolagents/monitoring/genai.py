@@ -197,7 +197,7 @@ def _definition(tool: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> str:
-    return value if type(value) is str else _json(value)
+    return str(value) if isinstance(value, str) else _json(value)
 
 
 def _json(value: Any) -> str:

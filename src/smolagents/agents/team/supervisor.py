@@ -21,6 +21,7 @@ from smolagents.agents.team.sources import AgentSource
 from smolagents.messaging.errors import MessagingError
 from smolagents.messaging.mailbox import Mailboxes
 from smolagents.messaging.message import AgentId, Message
+from smolagents.messaging.traced import send_content
 from smolagents.types.errors import AgentError
 
 __all__ = ["AgentGaveUpError", "Team", "TeamReport"]
@@ -202,9 +203,8 @@ class Team:
 
     def submit(self, task: Any, to: AgentId | None = None) -> str:
         """Give a task to an agent, the first one by default, and return its id."""
-        message = Message(sender=TEAM, recipient=next(iter(self.sources)) if to is None else to, content=task)
-        self.mailboxes.send(message)
-        return message.id
+        recipient = next(iter(self.sources)) if to is None else to
+        return send_content(self.mailboxes, recipient, task, sender=TEAM).id
 
     def result(self, task_id: str, timeout: float | None = None) -> Any:
         """The answer to a task that was submitted.
