@@ -84,7 +84,7 @@ def normal_entry(entry: Any, at: str) -> dict[str, Any]:
         refuse_secrets({"mcp": value}, at)
     elif not isinstance(value, str) or not value.strip():
         raise ValueError(f"{at}.{kind} must be a text, not {value!r:.80}")
-    elif kind in ("builtin", "import", "hub") and kind != _kind_of_text(value, at) and not is_valid_name(value):
+    elif kind in _EXAMPLES and kind != _kind_of_text(value, at):
         raise ValueError(f"{at}.{kind} must be {_EXAMPLES[kind]}, not {value!r:.80}")
     arguments = found.get("arguments")
     if arguments is not None and not isinstance(arguments, Mapping):
