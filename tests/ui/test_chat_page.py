@@ -11,22 +11,20 @@ from typing import Any
 import pytest
 
 from support.browser import chromium, console_errors, on_a_phone, page_text, visible, wait_for
-from support.gradio_app import serve
 
 pytest.importorskip("gradio")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(served_chat: Any) -> Path:
     """Where the page's process works."""
-    return tmp_path_factory.mktemp("page")
+    found: Path = served_chat.folder
+    return found
 
 
 @pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    program = f"import os; os.chdir({str(folder)!r}); from support.chat_page import launch; launch()"
-    with serve(program) as address:
-        yield address
+def address(served_chat: Any) -> str:
+    return str(served_chat.address)
 
 
 @pytest.fixture(scope="module")
