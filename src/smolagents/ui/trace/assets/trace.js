@@ -114,7 +114,8 @@ function searchText(trace, span) {
   if (span.searched !== span.version || span.search === undefined) {
     const texts = [span.kind, span.name, span.error || "", ...Object.values(span.texts)];
     for (const [key, value] of Object.entries(span.attributes)) {
-      if (key === "messages") texts.push(...messagesOf(trace, span).fresh.map(messageText));
+      // What a model said is found where it said it, and not again where it is told of that.
+      if (key === "messages") texts.push(...messagesOf(trace, span).fresh.filter((one) => one.role !== "assistant").map(messageText));
       else texts.push(textOf(value));
     }
     span.search = texts.join("\n").toLowerCase();
