@@ -8,13 +8,14 @@ PEER := .cache/peer
 KERNEL := .cache/kernel
 LITELLM := .cache/litellm
 RAY := .cache/ray
+MCP_SERVERS := .cache/mcp-servers
 CONTRACT := ../shared/contract/check_api.py
 
 TEST_MODEL := qwen2.5-coder-0.5b
 DEMO_MODEL := qwen2.5-coder-1.5b
 FETCH := $(BIN)/python -m smolagents.models.catalogue fetch
 
-.PHONY: help setup demo test test-litellm test-ray models pyodide lint format api bench docs-check clean
+.PHONY: help setup demo test test-litellm test-ray models pyodide mcp-servers lint format api bench docs-check clean
 
 help:
 	@echo "make demo     three real tasks for an agent with a local model (fetches 1.1 GB once)"
@@ -24,6 +25,7 @@ help:
 	@echo "make models   fetch the local models for tests and demo (1.6 GB once)"
 	@echo "make engines  install PyTorch, transformers and MLX for the processor, for the tests of models on them (1.3 GB once)"
 	@echo "make pyodide  fetch Pyodide for the tests of the wasm executor (6.5 MB once)"
+	@echo "make mcp-servers  fetch MCP servers that others wrote, for the tests of MCPClient (43 MB once)"
 	@echo "make lint     style, types and import rules"
 	@echo "make format   put the code in the project's format"
 	@echo "make api      names and signatures that the API still lacks"
@@ -83,6 +85,13 @@ engines: setup
 
 pyodide: setup
 	@$(BIN)/python -m smolagents.executors.wasm fetch
+
+# From npm, run by Deno; tests/support/mcp_npm.py names the same versions.
+mcp-servers: $(MCP_SERVERS)/.installed
+
+$(MCP_SERVERS)/.installed: tests/support/mcp_npm.py | setup
+	@DENO_DIR=$(MCP_SERVERS) $(BIN)/deno cache --quiet $$(PYTHONPATH=tests $(BIN)/python -m support.mcp_npm)
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .

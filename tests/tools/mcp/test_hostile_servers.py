@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from smolagents import MCPClient
+from smolagents import AgentImage, MCPClient
 from smolagents.mcp_client import MCPConnectionError, MCPToolError
 from support import mcp_hosts
 from support.mcp_hosts import program
@@ -49,3 +49,24 @@ def test_many_tools_of_like_names_are_told_apart_in_time() -> None:
         names = [tool.name for tool in found]
     assert len(set(names)) == len(names) == 20_000
     assert names[:3] == ["tool__", "tool___2", "tool___3"]
+
+
+def test_images_are_images_also_where_a_server_has_structured_content() -> None:
+    with MCPClient(hostile("schemas")) as found:
+        tools = {tool.name: tool for tool in found}
+        text, image = tools["twice"]()  # whose structured content holds the image as text
+        assert text == "a picture"
+        assert isinstance(image, AgentImage)
+        assert image.size == (1, 1)
+        structured, image = tools["beside"]()
+        assert structured == {"peak": 5}
+        assert isinstance(image, AgentImage)
+
+
+@pytest.mark.parametrize(("kind", "why"), [("broken", "cannot be read: "), ("huge", "DecompressionBomb")])
+def test_an_image_that_cannot_be_read_takes_nothing_else_along(kind: str, why: str) -> None:
+    with MCPClient(hostile("schemas")) as found:
+        structured, said = next(tool for tool in found if tool.name == kind)()
+    assert structured == {"peak": 5}
+    assert said.startswith("(an image of type image/png that cannot be read: ")
+    assert why in said

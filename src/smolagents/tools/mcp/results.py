@@ -29,7 +29,8 @@ def tool_output(result: Any, *, schema: Mapping[str, Any] | None, tool: str) -> 
 
     Returns:
         The structured content; or text, an image, a sound or bytes where the content is one of these; or a list of
-        such pieces where there are several that are not all text.
+        such pieces where there are several that are not all text. Images and sounds stand in the place of structured
+        content that holds them as text, and beside one that does not.
 
     Raises:
         MCPToolError: the server says that the call failed; the message is what it says. Or the structured content
@@ -43,8 +44,12 @@ def tool_output(result: Any, *, schema: Mapping[str, Any] | None, tool: str) -> 
         problem = mismatch(found, schema, f"The structured content that tool '{tool}' returned")
         if problem is not None:
             raise MCPToolError(f"{problem} That is not what its server says it returns.")
-        return found
-    if found is not None and not result.content:
+        media = [block for block in result.content if getattr(block, "type", None) in ("image", "audio")]
+        if not media:
+            return found
+        if not any(_holds(found, block.data) for block in media):
+            return [found, *map(_piece, media)]
+    elif found is not None and not result.content:
         return found
     pieces = [_piece(block) for block in result.content]
     return _joined(pieces)
@@ -75,6 +80,13 @@ def _joined(pieces: list[Any]) -> Any:
     return pieces
 
 
+def _holds(value: Any, text: str) -> bool:
+    """Whether a text is somewhere in JSON data."""
+    if isinstance(value, dict):
+        return any(_holds(item, text) for item in value.values())
+    return any(_holds(item, text) for item in value) if isinstance(value, list) else value == text
+
+
 def _as_text(content: Iterable[Any]) -> str:
     return "\n".join(
         piece if isinstance(piece, str) else f"({type(piece).__name__})" for piece in map(_piece, content)
@@ -86,7 +98,7 @@ def _piece(block: Any) -> Any:
     if kind == "text":
         return block.text
     if kind == "image":
-        return AgentImage(base64.b64decode(block.data))
+        return _image(block.data, block.mime_type)
     if kind == "audio":
         return _sound(base64.b64decode(block.data), block.mime_type)
     if kind == "resource":
@@ -101,11 +113,21 @@ def _resource(contents: Any) -> Any:
     text = getattr(contents, "text", None)
     if text is not None:
         return text
-    data = base64.b64decode(contents.blob)
     kind = contents.mime_type or mimetypes.guess_type(str(contents.uri))[0] or ""
     if kind.startswith("image/") and kind != "image/svg+xml":
-        return AgentImage(data)
+        return _image(contents.blob, kind)
+    data = base64.b64decode(contents.blob)
     return _sound(data, kind) if kind.startswith("audio/") else data
+
+
+def _image(encoded: str, kind: str) -> Any:
+    try:
+        return AgentImage(base64.b64decode(encoded))
+    except ImportError:
+        raise
+    except Exception as error:  # whatever pillow raises on files that are broken, or too large
+        # What came with it is not to be lost.
+        return f"(an image of type {kind} that cannot be read: {type(error).__name__}: {error})"
 
 
 def _sound(data: bytes, kind: str) -> AgentAudio:
