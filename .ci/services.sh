@@ -3,28 +3,16 @@
 # themselves, and the command that makes hosts of their own. Does nothing where they are, or where there is no apt-get.
 set -euo pipefail
 
-if ! command -v redis-server >/dev/null && ! command -v valkey-server >/dev/null && command -v apt-get >/dev/null; then
-  as_root=$([ "$(id -u)" -eq 0 ] || echo sudo)
-  $as_root apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends redis-server >/dev/null
-fi
+has() { command -v "$1" >/dev/null; }
 
-if [ -z "${DOCKER_HOST:-}" ] && [ ! -S /var/run/docker.sock ] && ! command -v dockerd >/dev/null \
-  && command -v apt-get >/dev/null; then
-  as_root=$([ "$(id -u)" -eq 0 ] || echo sudo)
-  $as_root apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends docker.io iptables >/dev/null
-fi
+packages=()
+has redis-server || has valkey-server || packages+=(redis-server)
+[ -n "${DOCKER_HOST:-}" ] || [ -S /var/run/docker.sock ] || has dockerd || packages+=(docker.io iptables)
+{ has chromium && has chromedriver; } || packages+=(chromium chromium-driver fonts-dejavu-core)
+has ip || packages+=(iproute2)
 
-if ! { command -v chromium >/dev/null && command -v chromedriver >/dev/null; } && command -v apt-get >/dev/null; then
+if [ ${#packages[@]} -gt 0 ] && has apt-get; then
   as_root=$([ "$(id -u)" -eq 0 ] || echo sudo)
   $as_root apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends \
-    chromium chromium-driver fonts-dejavu-core >/dev/null
-fi
-
-if ! command -v ip >/dev/null && command -v apt-get >/dev/null; then
-  as_root=$([ "$(id -u)" -eq 0 ] || echo sudo)
-  $as_root apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends iproute2 >/dev/null
+  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
