@@ -38,6 +38,21 @@ def serve(url, agent_id):
         ).serve(idle_timeout=None)
 
 
+def answer(url, agent_id, seconds):
+    """An agent whose model takes so many seconds for its answer."""
+
+    def reply(_messages):
+        time.sleep(seconds)
+        return "<code>\nfinal_answer('done')\n</code>"
+
+    with Mailboxes.open(url) as boxes:
+        CodeAgent(
+            tools=[SendMessageTool(boxes, agent_id), ReceiveMessagesTool(boxes, agent_id)],
+            model=ScriptedModel([reply], cycle=True),
+            verbosity_level=-1,
+        ).serve(idle_timeout=None)
+
+
 def wait(url, agent_id):
     """A receiver alone."""
     with Mailboxes.open(url) as boxes:

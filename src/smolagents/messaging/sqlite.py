@@ -278,38 +278,43 @@ class SqliteMailboxes(Mailboxes):
         poll = select.poll()
         for waker in wakers:
             poll.register(waker, select.POLLIN)
+        awake = poll.poll(0)
         while True:
-            for waker, _ in poll.poll(0):
+            for waker, _ in awake:
                 with contextlib.suppress(BlockingIOError):
                     os.read(waker, 65_536)  # before the look: what comes after it wakes again
             if self._was_woken(agent_id):
                 return None
-            delivery, again = self._take(agent_id, kinds)
+            delivery, again = self._take(agent_id, kinds, bool(awake))
             if delivery is not None:
                 return delivery
             left = remaining(deadline)
             if left == 0:
                 return None
             wait = min(wait for wait in (left, again, _LONGEST_SLEEP) if wait is not None)
-            poll.poll(max(wait, 0.001) * 1000)
+            awake = poll.poll(max(wait, 0.001) * 1000)
             if self._closed:
                 raise MailboxesClosedError(f"the mailboxes {self.url} were closed")
 
-    def _take(self, agent_id: AgentId, kinds: Sequence[str] | None) -> tuple[Delivery | None, float | None]:
-        """A delivery; or None and the seconds until the next lease runs out."""
+    def _take(
+        self, agent_id: AgentId, kinds: Sequence[str] | None, expected: bool
+    ) -> tuple[Delivery | None, float | None]:
+        """A delivery; or None and the seconds until the next lease runs out. If none is expected, it only looks first."""
         box, now = _box(agent_id), time.time()
         wanted = "" if kinds is None else f" AND kind IN ({', '.join('?' * len(kinds))})"
         where = f"box = ? AND dead = 0{wanted}"
         values = (box, *(kinds or ()))
         due = f"SELECT seq, body, attempts FROM messages WHERE {where} AND lease_until <= ? ORDER BY seq LIMIT 1"
-        if self._db().execute(due, (*values, now)).fetchone() is None:  # a look that does not wait for its turn
-            (lease,) = self._db().execute(f"SELECT min(lease_until) FROM messages WHERE {where}", values).fetchone()
+        soonest = f"SELECT min(lease_until) FROM messages WHERE {where}"
+        if not expected and self._db().execute(due, (*values, now)).fetchone() is None:  # without waiting for its turn
+            (lease,) = self._db().execute(soonest, values).fetchone()
             return None, None if lease is None else max(lease - now, 0.001)
         with self._transaction() as db:
             while True:
                 row = db.execute(due, (*values, now)).fetchone()
                 if row is None:
-                    return None, 0.001
+                    (lease,) = db.execute(soonest, values).fetchone()
+                    return None, None if lease is None else max(lease - now, 0.001)
                 if row[2] < self.max_attempts:
                     break
                 db.execute("UPDATE messages SET dead = 1 WHERE seq = ?", (row[0],))
