@@ -186,6 +186,7 @@ def test_files_are_handed_to_the_agent(chat: Chat, folder: Path, tmp_path: Path)
     notes.write_text("milk and bread")
     upload(chat, notes)
     assert chat.answer("files") == "notes.txt: milk and bread"
+    assert visible(chat.driver, "#task .thumbnails") is None
     kept = list((folder / "uploads").rglob("notes.txt"))
     assert [path.read_text() for path in kept] == ["milk and bread"]
     assert "notes.txt" in chat.messages("user")[-1] + chat.messages("user")[0]

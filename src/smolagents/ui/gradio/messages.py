@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Generator, Iterable
 from functools import lru_cache
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from smolagents._imports import require
 from smolagents.agents.parsing import plain
 from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep
+from smolagents.memory.replay import as_python, printed, thought
 from smolagents.types.agent_types import AgentAudio
 from smolagents.types.messages import ChatMessageStreamDelta
 from smolagents.ui.gradio.media import is_image, media_file
@@ -33,9 +33,6 @@ __all__ = [
     "stream_to_gradio",
     "thought_in",
 ]
-
-_THINKING = re.compile(r"^\s*thoughts?:\s*", re.IGNORECASE)
-_LABEL = re.compile(r"\A(?:Execution logs|Observations?):\s*\n?")
 
 
 def get_step_footnote_content(step_log: ActionStep | PlanningStep, step_name: str) -> str:
@@ -63,8 +60,8 @@ def thought_in(reply: Any, opening_tag: str | None = None) -> str:
         reply = "\n".join(part.get("text", "") for part in reply or () if isinstance(part, dict))
     opening = plain(opening_tag).strip() if opening_tag else "<code>"
     cut = min((at for at in (reply.find(opening), reply.find("```")) if at >= 0), default=len(reply))
-    thought = _THINKING.sub("", reply[:cut]).strip()
-    return "" if thought.startswith("{") else thought  # a reply that is a JSON object of thought and code
+    words = thought(reply[:cut])
+    return "" if words.startswith("{") else words  # a reply that is a JSON object of thought and code
 
 
 def plan_in(step: PlanningStep) -> str:
@@ -76,16 +73,13 @@ def call_part(call: ToolCall) -> str:
     """A tool call, or code, as Markdown."""
     if call.name == "python_interpreter" and isinstance(call.arguments, str):
         return code_block(call.arguments, "python")
-    arguments = call.arguments
-    if isinstance(arguments, dict):
-        arguments = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return code_block(f"{call.name}({arguments})", "python")
+    return code_block(as_python(call), "python")
 
 
 def observation_parts(step: ActionStep, folder: Path) -> list[Any]:
     """What a step saw: its output, its pictures and its error, as parts of a message."""
     parts: list[Any] = []
-    observed = _LABEL.sub("", step.observations or "").strip()
+    observed = printed(step.observations or "").strip()
     if observed and not (step.is_final_answer and observed == str(step.action_output).strip()):
         parts.append("**Output**\n\n" + code_block(observed))
     parts += _media_parts(step.observations_images or (), folder)

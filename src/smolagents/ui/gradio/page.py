@@ -23,6 +23,8 @@ _KEEP_KEY = "(key) => { try { sessionStorage.setItem('smolagents-chat', key) } c
 _KNOWN_KEY = "() => { try { return sessionStorage.getItem('smolagents-chat') || '' } catch { return '' } }"
 """A tab keeps its key until it is closed. Another tab has one of its own, unlike with cookies or local storage."""
 
+_EMPTY = {"text": "", "files": []}
+
 CSS = """
 .gradio-container { width: 100% !important; max-width: 900px !important; margin: 0 auto !important; }
 .gradio-container main.contain { padding: 0 !important; }
@@ -31,7 +33,8 @@ CSS = """
 #new-chat { flex: 0 0 auto; }
 #chat { height: calc(100dvh - 240px) !important; min-height: 260px; border: 0 !important; box-shadow: none; }
 #chat, #chat .bubble-wrap { background: transparent; }
-#chat .bot-row { width: 100%; max-width: 100%; margin-right: 0; }
+#chat .message-row { margin-left: 0; margin-right: 0; padding: 0; }
+#chat .bot-row { width: 100%; max-width: 100%; }
 #chat .bot-row > .flex-wrap { width: 100%; max-width: 100%; }
 #chat .bot.message { width: 100%; background: transparent; border: 0; box-shadow: none; padding-left: 0; }
 #chat .thought-group { background: var(--block-background-fill); overflow-x: auto; }
@@ -44,7 +47,6 @@ CSS = """
 @media (max-width: 640px) {
   .gradio-container .main.fillable { padding: 12px !important; }
   #chat { height: calc(100dvh - 215px) !important; }
-  #chat .message-row { margin-left: 0; margin-right: 0; padding: 0; }
 }
 """
 
@@ -145,7 +147,7 @@ class Page:
             gradio.Warning(str(error))
             yield session.key, skip(), skip()
             return
-        async for messages, box in self._frames(session, value=None):
+        async for messages, box in self._frames(session, value=_EMPTY):
             yield session.key, messages, box
 
     async def _example(
@@ -194,7 +196,7 @@ class Page:
     def _reset(self, key: str | None, request: gradio.Request) -> tuple[Any, ...]:
         session = self._session(key, request)
         session.reset()
-        return session.key, [], self._box(busy=False, value=None)
+        return session.key, [], self._box(busy=False, value=_EMPTY)
 
 
 def _image(path: str) -> Any:

@@ -44,8 +44,18 @@ class _Entry:
         self.outcome: list[Any] = []
         self.footnote = ""
         self.done = False
+        self._finished: dict[str, Any] | None = None
 
     def message(self) -> dict[str, Any]:
+        """The entry as a chat shows it."""
+        if self._finished is not None:
+            return self._finished
+        message = self._message()
+        if self.done:
+            self._finished = message
+        return message
+
+    def _message(self) -> dict[str, Any]:
         title = f"{self.heading} · {self.about}" if self.about else self.heading
         metadata: dict[str, Any] = {"title": title, "id": self.number, "status": "done" if self.done else "pending"}
         if self.parent is not None:
@@ -99,9 +109,10 @@ class Transcript:
             self.version += 1
 
     def _add(self, run: Run, heading: str) -> _Entry:
-        caller = None if run.parent is None else self._open.get(id(run.parent))
-        own = self._agents.get(id(run))
-        entry = _Entry(len(self._entries) + 1, (own or caller).number if own or caller else None, heading)  # type: ignore[union-attr]
+        above = self._agents.get(id(run))
+        if above is None and run.parent is not None:
+            above = self._open.get(id(run.parent))
+        entry = _Entry(len(self._entries) + 1, None if above is None else above.number, heading)
         self._entries.append(entry)
         return entry
 
@@ -122,7 +133,7 @@ class Transcript:
         if kind is RunEnded:
             self._ended(run)
             return
-        entry = self._open.get(key)  # type: ignore[assignment]
+        entry = self._open.get(key)
         if entry is not None:
             self._show(run, entry, event)
 
