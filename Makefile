@@ -115,6 +115,7 @@ bench: setup $(PEER)/.installed $(KERNEL)/.installed
 	$(BIN)/python benchmarks/sandbox.py --peer $(PEER)/bin/python --kernel $(KERNEL)/bin/python
 	$(BIN)/python benchmarks/executors.py
 	$(BIN)/python benchmarks/mailboxes.py
+	$(BIN)/python benchmarks/trace_files.py
 	@$(FETCH) $(DEMO_MODEL)
 	$(BIN)/python benchmarks/local_model.py
 

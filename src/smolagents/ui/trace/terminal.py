@@ -203,7 +203,7 @@ def _titled(title: str, value: Any, whole: bool) -> RenderableType:
 
 def _folded(text: str, whole: bool) -> str:
     text = clean(text)
-    return text if whole else fold(text)
+    return text if whole else fold(text, "--whole shows them")
 
 
 def _text(value: Any) -> str:
