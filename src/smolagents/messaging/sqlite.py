@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import select
@@ -14,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 try:
     import fcntl
@@ -35,6 +34,8 @@ _KEPT_IDS_SECONDS = 7 * 86_400.0
 """How long the ids of messages that are done with are remembered, so that they are not done twice."""
 _LONGEST_SLEEP = 30.0
 """Seconds between two looks at the box when nothing wakes the receiver: a wake-up that was lost costs this much."""
+_LONGEST_NAME = 200
+"""Characters of a pipe's name; file systems take 255."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS boxes (name TEXT PRIMARY KEY);
@@ -176,7 +177,12 @@ class SqliteMailboxes(Mailboxes):
     # Waking a receiver that waits: a byte in a named pipe
 
     def _pipe(self, agent_id: AgentId) -> Path:
-        return self._wake_folder / hashlib.sha256(_box(agent_id).encode()).hexdigest()[:24]
+        name = quote(_box(agent_id), safe="")
+        if len(name) > _LONGEST_NAME:
+            import hashlib  # brings OpenSSL, which takes 0.6 MB in each agent's process
+
+            name = hashlib.sha256(name.encode()).hexdigest()
+        return self._wake_folder / name
 
     def _reader(self, agent_id: AgentId) -> int:
         descriptor = self._readers.get(agent_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 import linecache
@@ -266,6 +265,8 @@ def _requirements(packages: set[str]) -> list[str]:
 
 
 def _run_as_module(code: str) -> types.ModuleType:
+    import hashlib  # brings OpenSSL, which takes memory in every process
+
     name = f"smolagents_tool_{hashlib.sha256(code.encode()).hexdigest()[:16]}"
     filename = f"<{name}>"
     module = types.ModuleType(name)

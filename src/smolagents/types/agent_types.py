@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -289,4 +288,6 @@ def _pixels_as_bytes(pixels: Any) -> Any:
 
 
 def _new_file(suffix: str) -> str:
+    import tempfile
+
     return str(Path(tempfile.mkdtemp(prefix="smolagents-")) / f"{uuid.uuid4()}.{suffix}")
