@@ -41,6 +41,19 @@ def test_import_loads_nothing_heavy() -> None:
     assert found.strip() == "[]"
 
 
+def test_names_are_shown_without_importing_and_vars_imports_what_it_shows() -> None:
+    code = f"""
+import sys, smolagents
+assert set(smolagents.__all__) <= set(dir(smolagents))
+assert "smolagents.models.openai" not in sys.modules
+assert vars(smolagents)["OpenAIModel"] is smolagents.OpenAIModel
+assert vars(smolagents).keys() >= set(smolagents.__all__)
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="NoSuchThing"):
         _ = smolagents.NoSuchThing

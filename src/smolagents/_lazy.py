@@ -49,6 +49,11 @@ _dict_of = vars(ModuleType)["__dict__"].__get__
 
 
 class _OpenPackage(ModuleType):
+    def __dir__(self) -> list[str]:
+        # That of `lazy_exports`: the names alone, which completion in an editor asks for, import nothing.
+        names: list[str] = _dict_of(self)["__dir__"]()
+        return names
+
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
         names: dict[str, Any] = _dict_of(self)
