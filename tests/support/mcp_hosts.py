@@ -20,15 +20,22 @@ def program(*args: str) -> dict[str, Any]:
 
 
 class HttpServer:
-    """An ASGI application behind a port of this machine."""
+    """An ASGI application behind a port of this machine.
 
-    def __init__(self, make_app: Callable[[], Any], path: str) -> None:
+    Args:
+        make_app: Makes it; called with its address if `with_url`.
+        path: Path that the application answers at.
+        with_url: Whether the application has to know its address.
+    """
+
+    def __init__(self, make_app: Callable[..., Any], path: str, with_url: bool = False) -> None:
         import uvicorn
 
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}{path}"
-        config = uvicorn.Config(make_app(), log_level="error", timeout_graceful_shutdown=1)
+        app = make_app(self.url) if with_url else make_app()
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
         self._thread.start()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import ipaddress
+import itertools
 import json
 import secrets
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,10 +20,13 @@ from smolagents.tools.arguments import prepare_tool_arguments
 from smolagents.tools.foreign_schema import identifier
 from smolagents.tools.interruption import current_interrupt
 from smolagents.tools.plain_schema import plain_schema
+from smolagents.tools.progress import ToolProgress, on_progress
 from smolagents.types.agent_types import AgentAudio, AgentImage, handle_agent_output_types
 from smolagents.types.jsonable import make_json_serializable
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from smolagents.agents.base import MultiStepAgent
     from smolagents.tools.base import Tool
 
@@ -114,7 +118,7 @@ class AgentMCPServer:
                 output = await self._run(context, arguments)
             elif params.name in self._tools:
                 tool = self._tools[params.name]
-                output = await _called(tool, arguments)
+                output = await _called(tool, arguments, context.session.report_progress)
                 if tool.output_schema and isinstance(output, Mapping):
                     structured = make_json_serializable(output)
             else:
@@ -255,15 +259,35 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _called(tool: Tool, arguments: Mapping[str, Any]) -> Any:
-    """Call a tool on behalf of a client; when the client cancels, the tool is told."""
+async def _called(tool: Tool, arguments: Mapping[str, Any], report: Callable[..., Awaitable[None]]) -> Any:
+    """Call a tool on behalf of a client; when the client cancels, the tool is told.
+
+    Args:
+        tool: The tool.
+        arguments: Its arguments, as the client gave them.
+        report: Tells the client of progress: called with how far the call is, None for an unknown end, and words.
+    """
     import asyncio
 
     values = prepare_tool_arguments(tool, arguments)
+    loop = asyncio.get_running_loop()
+    numbers = itertools.count(1)
+    latest: list[Future[None]] = []
+
+    async def send(message: str) -> None:
+        await report(float(next(numbers)), None, message)
+
+    def told(progress: ToolProgress) -> None:  # in the thread of the tool
+        latest[:] = [asyncio.run_coroutine_threadsafe(send(str(progress.value)[:_MESSAGE_CHARS]), loop)]
+
     stopped = threading.Event()
     token = current_interrupt.set(stopped)
     try:
-        return await tool.acall(**values, sanitize_inputs_outputs=True)
+        with on_progress(told):
+            output = await tool.acall(**values, sanitize_inputs_outputs=True)
+        for future in latest:  # the answer is the last that the client hears
+            await asyncio.wrap_future(future)
+        return output
     except asyncio.CancelledError:
         stopped.set()
         raise

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,36 @@ def test_a_call_is_a_run_with_progress_for_each_step(serve: Any) -> None:
     assert [(each.progress, each.total) for each in told] == [(1, 20), (2, 20)]
     assert told[0].message == "Step 1 ran code: print(double(4))"
     assert told[1].message == "Step 2 found the answer"
+
+
+@pytest.mark.parametrize("kind", ["in a thread", "on the loop"])
+def test_what_a_tool_reports_is_told_before_its_answer(serve: Any, kind: str) -> None:
+    def climb(to: int) -> Generator[str, None, int]:
+        """Climbs.
+
+        Args:
+            to: How high.
+        """
+        for height in range(to):
+            yield f"at {height}"
+        return to
+
+    async def aclimb(to: int) -> AsyncGenerator[Any, None]:
+        """Climbs.
+
+        Args:
+            to: How high.
+        """
+        for height in range(to):
+            yield f"at {height}"
+        yield to
+
+    told: list[MCPProgress] = []
+    agent = solver()
+    agent.tools["climb"] = tool(climb if kind == "in a thread" else aclimb)
+    with MCPClient(serve(served(agent)).url, on_progress=told.append) as found:
+        assert next(each for each in found if each.name == "climb")(to=3) == "3"
+    assert [(each.progress, each.message) for each in told] == [(1, "at 0"), (2, "at 1"), (3, "at 2")]
 
 
 def test_values_are_given_to_the_run(serve: Any) -> None:

@@ -24,10 +24,13 @@ def explain(server: Server, reason: BaseException | None, diagnosis: Diagnosis, 
 
 def _words(server: Server, error: BaseException | None, diagnosis: Diagnosis, timeout: float) -> str:
     where = server.address
+    asked = (diagnosis.status or "").startswith("401")
     if isinstance(error, TimeoutError):
         remedy = (
             "Does it speak MCP on its standard output? Give it longer with connect_timeout=."
             if server.transport == "stdio"
+            else "It asked for credentials; give who logs in longer with connect_timeout=."
+            if asked and server.auth is not None
             else 'Is the address that of an MCP server, and its "transport" the right one? '
             "Give it longer with connect_timeout=."
         )
@@ -43,8 +46,14 @@ def _words(server: Server, error: BaseException | None, diagnosis: Diagnosis, ti
             return f"The command '{server.parameters.command}' may not be run: {error}."
         if diagnosis.ended or error is None:
             return f"The program '{where}' ended."
+    elif asked and server.auth is not None and not isinstance(server.auth, str) and not _is_an_answer(error):
+        return f'{where} asked for credentials, and "auth" failed: {type(error).__name__}: {error}'
     elif diagnosis.status is not None:
-        hint = {"401": 'Give "headers" or "auth".', "403": 'Check "headers" or "auth".'}.get(diagnosis.status[:3])
+        given = server.auth is not None or "authorization" in {name.lower() for name in server.headers}
+        hint = {
+            "401": f'{"Check" if given else "Give"} "headers" or "auth".',
+            "403": 'Check "headers" or "auth".',
+        }.get(diagnosis.status[:3])
         if diagnosis.status[:3] in ("404", "405", "406"):
             hint = f'Check the path and the "transport", which is "{server.transport}".'
         return f"{where} answered HTTP {diagnosis.status}. {hint or ''}".rstrip()
@@ -54,6 +63,11 @@ def _words(server: Server, error: BaseException | None, diagnosis: Diagnosis, ti
         return f"{where} closed the connection."
     assert error is not None
     return f"{where}: {type(error).__name__}: {error}"
+
+
+def _is_an_answer(error: BaseException | None) -> bool:
+    """Whether it is the server that says what is wrong."""
+    return error is None or type(error).__name__ == "MCPError" or _is_http(error, "HTTPStatusError")
 
 
 def _is_http(error: Any, *names: str) -> bool:
