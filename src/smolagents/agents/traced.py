@@ -264,9 +264,10 @@ class Answer(Untraced):
         if self._own is not None:
             if "time_to_first_chunk" not in self._own.attributes:
                 self._own.attributes["time_to_first_chunk"] = time.time() - self._own.started_at
-            text = getattr(delta, "content", None)
-            if text:
-                tracing.event(self._own, "text", text=text)
+            for name, field in (("reasoning", "reasoning_content"), ("text", "content")):
+                text = getattr(delta, field, None)
+                if text:
+                    tracing.event(self._own, name, text=text)
 
     def replied(self, reply: Any) -> None:
         span = self._own

@@ -54,9 +54,9 @@ function gist(span) {
       return call ? reply(call).replace(/<code>[\s\S]*/, "").replace(/^\s*Thought:\s*/, "") || reply(call) : textOf(a.error);
     }
     case "plan": return textOf(a.plan);
-    case "chat": return reply(span) || (span.end === null ? "…" : "");
+    case "chat": return reply(span) || span.texts.reasoning || (span.end === null ? "…" : "");
     case "run_code": return textOf(a.code);
-    case "execute_tool": return "(" + argumentsText(a.arguments) + ")" + (a.result === undefined ? "" : " → " + textOf(a.result));
+    case "execute_tool": return "(" + argumentsText(a.arguments) + ")" + (a.result !== undefined ? " → " + textOf(a.result) : span.end === null && span.progress ? " … " + textOf(span.progress.value) : "");
     default: return messageBody(a.message);
   }
 }
