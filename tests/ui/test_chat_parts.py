@@ -311,3 +311,70 @@ def test_each_task_starts_afresh_if_the_page_is_to_forget() -> None:
         assert agent.model.requests[-1].text.count("New task:") == known
         assert len([each for each in session.messages() if each["role"] == "user"]) == 2
         session.close()
+
+
+# What the chat shows of a run
+
+
+def shown(agent: Any, task: str = "x") -> list[Any]:
+    session = ChatSession(agent)
+    answer(session, task)
+    messages = session.messages()
+    session.close()
+    return messages
+
+
+def test_plans_are_shown_as_steps() -> None:
+    def reply(messages: list[Any]) -> str:
+        first = "New task" not in messages[-1].text and "carry out" not in messages[-1].text
+        return "1. Look\n2. Tell" if first else "Thought: done\n<code>\nfinal_answer(7)\n</code>"
+
+    plan, step, last = shown(make_agent(reply, planning_interval=1))[1:]
+    assert plan["metadata"]["title"] == "Plan"
+    assert plan["content"] == ["1. Look\n2. Tell"]
+    assert (step["metadata"]["title"], last["content"]) == ("Step 1 · done", ["7"])
+
+
+def test_tool_calls_are_shown_with_what_they_gave() -> None:
+    from smolagents import ToolCallingAgent
+    from smolagents.testing import tool_call, tool_calls
+
+    @tool
+    def double(n: int) -> int:
+        """Doubles.
+
+        Args:
+            n: A number.
+        """
+        return 2 * n
+
+    both = tool_calls(tool_call("double", {"n": 1}), tool_call("double", {"n": 2}), content="I double both.")
+    last = tool_calls(tool_call("final_answer", {"answer": "2 and 4"}))
+    agent = ToolCallingAgent(tools=[double], model=ScriptedModel([both, last]), verbosity_level=0)
+    step, final, told = shown(agent)[1:]
+    assert step["metadata"]["title"] == "Step 1 · I double both."
+    (text,) = step["content"]
+    assert text.startswith(
+        "I double both.\n\n```python\ndouble(n=1)\n```\n\n```python\ndouble(n=2)\n```\n\n**Output**"
+    )
+    assert "final_answer(answer='2 and 4')" in final["content"][0]
+    assert told["content"] == ["2 and 4"]
+
+
+def test_progress_is_shown_while_a_tool_works() -> None:
+    from smolagents.tools.progress import report_progress
+
+    seen: list[str] = []
+
+    @tool
+    def slow() -> str:
+        """Takes long."""
+        report_progress("slow", "half of <it>")
+        seen.append(session.messages()[-1]["content"][0])
+        return "over"
+
+    session = ChatSession(make_agent("Thought: slow\n<code>\nfinal_answer(slow())\n</code>", tools=[slow]))
+    answer(session, "x")
+    assert "slow: half of &lt;it" in seen[0]
+    assert "half of" not in str(session.messages())
+    session.close()

@@ -51,6 +51,13 @@ CSS = """
 """
 
 
+_AT_WORK = "The agent is still at work: wait for it, or stop it."
+
+
+class _RefusedError(Exception):
+    """A task that is not taken, with the reason as the user is told it."""
+
+
 class Page:
     """The page of one agent.
 
@@ -143,7 +150,7 @@ class Page:
             return
         try:
             await asyncio.to_thread(self._give_task, session, text, files)
-        except (UploadError, OSError) as error:
+        except (_RefusedError, UploadError, OSError) as error:
             gradio.Warning(str(error))
             yield session.key, skip(), skip()
             return
@@ -160,23 +167,25 @@ class Page:
         """Start the agent on what the user has typed, with the files that came with it.
 
         Raises:
-            UploadError: a file is not taken, or the agent is still at work. Nothing has been started.
+            _RefusedError: the agent is still at work. Nothing has been started; nor is it after the others.
+            UploadError: a file is not taken.
+            OSError: a file cannot be kept.
         """
         if session.running:
-            raise UploadError("The agent is still at work: wait for it, or stop it.")
-        if files and self.upload_folder is None:
-            raise UploadError("No files are taken here.")
+            raise _RefusedError(_AT_WORK)
         kept: list[str] = []
         for path in files:
-            assert self.upload_folder is not None
+            if self.upload_folder is None:
+                raise UploadError("No files are taken here.")
             # A folder of its own for each hand-over: its name tells nobody who else has handed over a file so named.
             folder = self.upload_folder / secrets.token_hex(8)
             kept.append(str(keep_upload(path, path, folder, CHAT_TYPES)))
-        session.uploads += kept
         images = [_image(path) for path in kept if Path(path).suffix.lower() in IMAGE_TYPES]
-        arguments = {"files": list(session.uploads)} if kept else None
+        arguments = {"files": [*session.uploads, *kept]} if kept else None
         shown = [*([safe_markdown(text)] if text else []), *({"path": path} for path in files)]
-        session.ask(text or "Look at the files.", shown, images or None, arguments)
+        if not session.ask(text or "Look at the files.", shown, images or None, arguments):
+            raise _RefusedError(_AT_WORK)
+        session.uploads += kept
 
     async def _frames(self, session: ChatSession, **changed: Any) -> AsyncGenerator[tuple[Any, Any], None]:
         """The chat and the box beneath it, until the run that goes on is over."""
