@@ -351,3 +351,12 @@ def test_steps_that_run_out_still_have_their_last_question(spans):
     run = "run_code LocalPythonExecutor"
     assert spans.tree() == [["invoke_agent boss", ["step 1", CHAT, run], CHAT]]
     assert spans.named("invoke_agent boss").attributes["smolagents.agent.outcome"] == "max_steps_error"
+
+
+def test_what_is_asked_outside_of_a_run_is_a_trace_of_its_own(spans):
+    agent = coder(code("final_answer(1)"), "In other words: one.")
+    agent.run("a task")
+    assert agent.provide_final_answer("a task") == "In other words: one."
+    run = ["run_code LocalPythonExecutor", "execute_tool final_answer"]
+    assert spans.tree() == [["invoke_agent boss", ["step 1", CHAT, run]], CHAT]
+    assert len(spans.traces()) == 2

@@ -301,6 +301,11 @@ def test_opentelemetry_without_a_provider_makes_no_span(fresh_python):
     assert fresh_python(program).strip() == "()"
 
 
+def test_a_provider_that_cannot_be_loaded_costs_its_spans_only(fresh_python):
+    program = "import opentelemetry.trace\n" + RUN + "print(agent.run('a task'))"
+    assert fresh_python(program, OTEL_PYTHON_TRACER_PROVIDER="nonsense").strip() == "1"
+
+
 def test_switched_off_a_step_makes_no_span(monkeypatch):
     def made(*args, **kwargs):
         raise AssertionError("a span was made")

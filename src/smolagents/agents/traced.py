@@ -15,7 +15,7 @@ where usage is input_tokens, output_tokens, and cached_input_tokens, cache_write
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -138,14 +138,15 @@ class RunTrace:
     def end(self) -> None:
         """The run is over, or is let go of."""
         self._end_step(None)
-        if self._root is None:
+        root, failure, run = self._root, self.failure, self.run
+        self._root = self.failure = None  # what is asked about the run later is no part of it
+        if root is None:
             return
-        run = self.run
-        self._root.attributes["outcome"] = run.outcome
+        root.attributes["outcome"] = run.outcome
         if run.usage is not None:
-            self._root.attributes.update(_counts(run.usage))
-        self._root.content["output"] = run.output
-        tracing.end(self._root, self.failure)
+            root.attributes.update(_counts(run.usage))
+        root.content["output"] = run.output
+        tracing.end(root, failure)
 
 
 def trace_of(run: Run) -> RunTrace | None:
@@ -343,7 +344,8 @@ def _server(model: Any) -> dict[str, Any]:
 
 
 def _parameters(model: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    given = {**(getattr(model, "kwargs", None) or {}), **arguments}
+    own = getattr(model, "kwargs", None)
+    given = {**(own if isinstance(own, Mapping) else {}), **arguments}
     found = {name: given[name] for name in _PARAMETERS if isinstance(given.get(name), (int, float))}
     stops = arguments.get("stop_sequences")
     if stops:

@@ -73,7 +73,8 @@ def join_provider() -> None:
 def _instrumented_by_another() -> bool:
     """Whether openinference has put its wrappers around agents: every span would be there twice."""
     module: Any = sys.modules.get("openinference.instrumentation.smolagents")
-    return module is not None and bool(module.SmolagentsInstrumentor().is_instrumented_by_opentelemetry)
+    instrumentor = getattr(module, "SmolagentsInstrumentor", None)
+    return instrumentor is not None and bool(instrumentor().is_instrumented_by_opentelemetry)
 
 
 def _use(tracer: OpenTelemetryTracer | None) -> None:

@@ -157,9 +157,7 @@ def enabled() -> bool:
     if os.environ.get("SMOLAGENTS_TRACE_DIR") != _trace_dir:
         _follow_environment()
     if look_for_telemetry and "opentelemetry.trace" in sys.modules:
-        from smolagents.monitoring.telemetry import join_provider
-
-        join_provider()
+        _join_telemetry()
     return bool(_tracers)
 
 
@@ -172,6 +170,17 @@ def _follow_environment() -> None:
     from smolagents.monitoring.trace_files import follow_environment
 
     _trace_dir = follow_environment()
+
+
+def _join_telemetry() -> None:
+    global look_for_telemetry  # noqa: PLW0603
+    from smolagents.monitoring.telemetry import join_provider
+
+    try:
+        join_provider()
+    except Exception:
+        look_for_telemetry = False
+        _log.exception("the process's tracer provider cannot be used; runs go on without it")
 
 
 def start(
