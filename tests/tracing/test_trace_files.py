@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
 import stat
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,10 +20,11 @@ from hypothesis import strategies as st
 
 from smolagents import CodeAgent, ToolCallingAgent, tool
 from smolagents.agents.team import AgentSource, Team
-from smolagents.monitoring import trace_to
+from smolagents.monitoring import trace_to, tracing
 from smolagents.monitoring.trace_encoding import MAX_TEXT, Encoder, dump
 from smolagents.monitoring.trace_reader import TraceFileError, find_traces, read_trace, related
 from smolagents.testing import ScriptedModel, tool_call, tool_calls
+from smolagents.types.messages import ChatMessage, MessageRole
 from smolagents.types.usage import TokenUsage
 
 MESSAGING = Path(__file__).parent.parent / "messaging"
@@ -194,6 +197,19 @@ def test_what_runs_after_the_block_is_not_written(tmp_path):
     assert [trace.task for trace in traces(tmp_path)] == ["Inside."]
 
 
+def test_what_a_finished_run_held_is_let_go(tmp_path):
+    image = PIL.Image.new("RGB", (20, 20))
+    message = ChatMessage(role=MessageRole.USER, content=[{"type": "image", "image": image}])
+    gone = weakref.ref(image), weakref.ref(message)
+    with trace_to(tmp_path):
+        with tracing.span("chat", "model", content={"messages": [message]}):
+            pass
+        del image, message
+        gc.collect()
+        assert [one() for one in gone] == [None, None]
+    assert len(only(tmp_path).images) == 1
+
+
 def test_an_agent_has_its_own_runs_written(tmp_path):
     watched = code_agent(code("final_answer(1)"), code("final_answer(2)"), trace_dir=tmp_path / "watched")
     watched.run("First.")
@@ -260,7 +276,7 @@ FULL = """
 import logging, resource, sys
 logging.basicConfig(stream=sys.stdout)
 from smolagents import CodeAgent
-from smolagents.monitoring import trace_to
+from smolagents.monitoring import trace_to, tracing
 from smolagents.testing import ScriptedModel
 
 replies = ["<code>\\nprint('x' * 3000)\\n</code>"] * 9 + ["<code>\\nfinal_answer('done')\\n</code>"]

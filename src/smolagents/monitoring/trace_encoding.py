@@ -58,6 +58,11 @@ class Encoder:
                 encoded[key] = f"<not available: {type(error).__name__}>"
         return encoded
 
+    def rest(self) -> None:
+        """Let go of messages and images, but remember what was written of them."""
+        self._conversations.clear()
+        self._image_ids.clear()
+
     def value(self, value: Any) -> Any:
         """Any value."""
         kind = type(value)

@@ -107,7 +107,7 @@ class TraceFiles:
             self._spans.clear()
             self._files.clear()
             for file in files:
-                file.close()
+                file.close(for_good=True)
 
     def __enter__(self) -> TraceFiles:
         return self
@@ -166,13 +166,13 @@ class _File:
         self._name = f"{stamp}-{name}-{span.trace_id[:8]}-{self.pid}"
         self._path: Path | None = None
         self._descriptor = -1
-        self._broken = False
+        self._closed = False
         self._lock = threading.RLock()
         self._encoder = Encoder()
 
     def start(self, span: Span, open_span: _OpenSpan) -> None:
         with self._lock:
-            if self._broken:
+            if self._closed:
                 return
             attributes = self._encoder.attributes(_told(open_span.written), span.span_id)
             self._write(
@@ -189,7 +189,7 @@ class _File:
 
     def event(self, span_id: str, open_span: _OpenSpan, name: str, attributes: dict[str, Any]) -> None:
         with self._lock:
-            if self._broken:
+            if self._closed:
                 return
             text = attributes.get("text")
             if isinstance(text, str) and len(attributes) == 1:
@@ -203,7 +203,7 @@ class _File:
 
     def end(self, span: Span, open_span: _OpenSpan) -> None:
         with self._lock:
-            if self._broken:
+            if self._closed:
                 return
             written = open_span.written
             now = {**span.attributes, **span.content}
@@ -232,8 +232,7 @@ class _File:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError as error:
-            self._broken = True
-            self.close()
+            self.close(for_good=True)
             self.owner.lost(error)
 
     def _open(self) -> bytes:
@@ -254,8 +253,11 @@ class _File:
         header = {"type": "trace", "version": FORMAT_VERSION, "trace_id": self._trace_id, "pid": self.pid}
         return dump(header) + b"\n"
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
+        """Close the file, and let go of what was written. It is opened again when there is more, unless for good."""
         with self._lock:
+            self._closed = self._closed or for_good
+            self._encoder.rest()
             if self._descriptor >= 0:
                 with contextlib.suppress(OSError):
                     os.close(self._descriptor)

@@ -1,7 +1,7 @@
 // The page: its head, its rows, search and filters, and the live connection.
 
 const page = {
-  trace: newTrace(), rows: [], roots: [], first: 0, last: 1, now: 0, live: false, query: "", group: "", following: true, state: "",
+  trace: newTrace(), rows: [], roots: [], first: 0, last: 1, now: 0, live: false, query: "", group: "", following: true,
 };
 const $ = (id) => document.getElementById(id);
 
@@ -242,11 +242,15 @@ function connect() {
     for (const span of page.rows) if (span.end === null) drawLine(page, span);
   }, 1000);
   $("follow").hidden = false;
-  $("follow").addEventListener("click", () => {
-    page.following = !page.following;
-    $("follow").setAttribute("aria-pressed", String(page.following));
+  const setFollowing = (following) => {
+    page.following = following;
+    $("follow").setAttribute("aria-pressed", String(following));
     follow();
-  });
+  };
+  $("follow").addEventListener("click", () => setFollowing(!page.following));
+  // Who scrolls back, or reads on a phone, is not to be carried off.
+  window.addEventListener("wheel", (event) => event.deltaY < 0 && setFollowing(false), { passive: true });
+  window.addEventListener("touchmove", () => setFollowing(false), { passive: true });
 }
 
 function hasImages(span) {
