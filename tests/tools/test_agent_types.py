@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import io
 import pickle
 import subprocess
 import sys
+import wave
 
 import numpy as np
 import PIL.Image
@@ -19,6 +21,7 @@ from smolagents.agent_types import (
     handle_agent_input_types,
     handle_agent_output_types,
 )
+from smolagents.types.errors import MissingExtraError
 
 
 def picture() -> PIL.Image.Image:
@@ -83,6 +86,30 @@ def test_audio_holds_samples_or_a_path(tmp_path):
     assert AgentAudio(tmp_path / "a.wav").to_string() == str(tmp_path / "a.wav")
     with pytest.raises(TypeError, match="cannot be made from dict"):
         AgentAudio({})
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_become_a_file_and_a_file_becomes_samples(channels):
+    samples = np.linspace(-1.2, 1.2, 60)
+    samples = samples if channels == 1 else samples.reshape(-1, 2)
+    held = AgentAudio(samples, samplerate=8_000)
+    with wave.open(held.to_string()) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8_000, channels, 2)
+    read = AgentAudio(held.to_string())
+    assert read.to_raw().shape == samples.shape
+    assert read.samplerate == 8_000
+    assert np.abs(np.asarray(read) - samples.clip(-1, 1)).max() < 1e-4
+    assert "data:audio/" in held._repr_html_()
+    assert AgentAudio([0.0, 0.5, -0.5]).to_string().endswith(".wav")
+
+
+def test_a_sound_that_cannot_be_read_says_why(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        AgentAudio("/nowhere.wav").to_raw()
+    if importlib.util.find_spec("soundfile") is None:
+        (tmp_path / "a.mp3").write_bytes(b"ID3")
+        with pytest.raises(MissingExtraError, match=r"pip install 'smolagents\[audio\]'"):
+            AgentAudio(tmp_path / "a.mp3").to_raw()
 
 
 def test_outputs_are_wrapped_by_declared_type_or_by_their_own():

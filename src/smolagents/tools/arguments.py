@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -42,8 +43,8 @@ def prepare_tool_arguments(tool: Tool, arguments: Any) -> dict[str, Any]:
 
     Models write numbers, booleans, lists and objects as strings at times: "5" becomes 5 for an integer, "true"
     becomes True for a boolean, a string that holds a JSON list or object becomes that, 5.0 becomes 5; so inside lists
-    and objects too. A null for
-    an argument that is optional only because it has a default is left out, so the default holds.
+    and objects too. A path becomes a string. A null for an argument that is optional only because it has a default is
+    left out, so the default holds.
 
     Returns:
         The arguments by name.
@@ -206,7 +207,7 @@ def _fits(value: Any, actual: str, kind: str) -> bool:
     if kind == "number":
         return actual == "integer"
     if kind in ("image", "audio"):
-        return actual in ("string", "array", "audio")  # a path, or pixels and samples
+        return actual in ("string", "array", "audio") or isinstance(value, os.PathLike)  # or pixels and samples
     if kind == "array":
         return actual in ("audio", "image") and hasattr(value, "shape")
     if kind == "object":
@@ -305,6 +306,8 @@ def _lossless(value: Any, kinds: list[str]) -> list[Any]:
     turned: list[Any] = []
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:
         turned.append(int(value))
+    if isinstance(value, os.PathLike) and "string" in kinds:
+        turned.append(os.fspath(value))
     if not isinstance(value, str):
         return turned
     text = value.strip()

@@ -156,7 +156,7 @@ class AgentImage(AgentType):
 
 
 class AgentAudio(AgentType):
-    """A sound returned by a tool.
+    """A sound returned by a tool. NumPy takes it for an array of its samples.
 
     Args:
         value: A path, another `AgentAudio`, a pair of sample rate and samples, or the samples (array, tensor or list
@@ -190,20 +190,38 @@ class AgentAudio(AgentType):
         """The samples: as they were given, or a NumPy array, samples by channels if several, read from the file.
 
         Reading a file also sets `samplerate` to the file's.
+
+        Raises:
+            FileNotFoundError: it was given by path, and there is no such file.
+            MissingExtraError: the file is no WAV file of 16-bit samples, and the extra `audio` is not installed.
         """
         if self._samples is None:
-            soundfile = _require("soundfile", "audio", "AgentAudio")
-            self._samples, self.samplerate = soundfile.read(self._path)
+            assert self._path is not None
+            found = _read_wav(self._path)
+            if found is None:
+                found = _require("soundfile", "audio", "AgentAudio").read(self._path)
+            self._samples, self.samplerate = found
         return self._samples
 
     def to_string(self) -> str:
         """The path of a file that holds the sound; a WAV file is written if there is none."""
         if self._path is None:
-            soundfile = _require("soundfile", "audio", "AgentAudio")
             path = _new_file("wav")
-            soundfile.write(path, _as_numpy(self._samples), samplerate=self.samplerate)
+            _write_wav(path, _as_numpy(self._samples), self.samplerate)
             self._path = path
         return self._path
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        return _as_numpy(self.to_raw()).__array__(*args, **kwargs)
+
+    def _repr_html_(self) -> str:
+        """A player for notebooks."""
+        import mimetypes
+        from base64 import b64encode
+
+        path = Path(self.to_string())
+        kind = mimetypes.guess_type(path.name)[0] or "audio/wav"
+        return f'<audio controls src="data:{kind};base64,{b64encode(path.read_bytes()).decode()}"></audio>'
 
 
 def handle_agent_input_types(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -285,6 +303,36 @@ def _pixels_as_bytes(pixels: Any) -> Any:
     elif array.dtype.kind == "b":
         array = array * 255
     return array.clip(0, 255).astype("uint8")
+
+
+def _read_wav(path: str) -> tuple[Any, int] | None:
+    """Samples from -1 to 1 and their rate; None for a file that is no WAV file of 16-bit samples."""
+    import wave
+
+    try:
+        with wave.open(path, "rb") as file:
+            channels, width, rate, frames, *_ = file.getparams()
+            if width != 2:
+                return None
+            data = file.readframes(frames)
+    except (wave.Error, EOFError):
+        return None
+    numpy = _require("numpy", "audio", "AgentAudio")
+    samples = numpy.frombuffer(data, dtype="<i2") / 32_768
+    return (samples if channels == 1 else samples.reshape(-1, channels)), rate
+
+
+def _write_wav(path: str, samples: Any, rate: int) -> None:
+    """Write samples, frames by channels if several, as 16-bit numbers."""
+    import wave
+
+    if samples.dtype.kind == "f":
+        samples = (samples.clip(-1.0, 1.0) * 32_767).round()
+    with wave.open(path, "wb") as file:
+        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.clip(-32_768, 32_767).astype("<i2").tobytes())
 
 
 def _new_file(suffix: str) -> str:
