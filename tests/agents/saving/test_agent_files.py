@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -548,6 +549,16 @@ def test_the_examples_fit_the_schema_and_load(path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     agent = MultiStepAgent.from_file(path, trust_remote_code=True)
     assert len(agent.tools) + len(agent.managed_agents) > 1 or path.name == "writer.yaml"
+
+
+def test_the_page_shows_files_that_fit_and_names_every_key() -> None:
+    page = (ROOT / "docs" / "agent_files.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        CHECKER.validate(yaml.safe_load(block))
+    of_save = {"$schema", "schema_version", "requirements", "authorized_imports", "tool_settings"}
+    assert not [key for key in build_schema()["properties"] if f"`{key}`" not in page and key not in of_save]
 
 
 def test_saved_agents_fit_the_schema(tmp_path: Path) -> None:
