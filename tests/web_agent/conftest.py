@@ -46,7 +46,7 @@ class Shop(SimpleHTTPRequestHandler):
             self.wfile.write(b"39.90 EUR")
         elif url.path == "/slow":
             self.server.released.wait(20)
-            self.page("late")
+            self.close_connection = True
         else:
             super().do_GET()
 

@@ -60,7 +60,7 @@ def shown_to(request):
 
 def test_an_item_is_found_and_its_price_returned(fresh, shop, tmp_path):
     model = ScriptedModel(walk(shop))
-    agent = initialize_agent(model, browser=fresh, use_helium=False, verbosity_level=-1)
+    agent = initialize_agent(model, browser=fresh, use_helium=False)
     with agent:
         assert agent.run(TASK) == "39,90 €"
     model.assert_finished()
@@ -156,7 +156,7 @@ def test_the_command_answers_and_leaves_no_browser(shop, tmp_path, capsys, monke
     with ScriptedServer() as server:
         server.replies = [
             *walk(shop)[:2],
-            act("print(download(%r))" % f"{shop.url}/size-guide.csv"),
+            act(f"print(download('{shop.url}/size-guide.csv'))"),
             act("final_answer(3)"),
         ]
         model = ["--model-type", "OpenAIModel", "--model-id", "scripted", "--api-base", server.url, "--api-key", "k"]
@@ -173,14 +173,17 @@ def test_the_command_answers_and_leaves_no_browser(shop, tmp_path, capsys, monke
 
 
 @pytest.mark.model
-def test_a_small_local_model_opens_a_page_and_says_what_is_there(fresh, shop, small_model_path):
-    model = LlamaCppModel(small_model_path, n_ctx=8192, max_tokens=200, temperature=0)
+@pytest.mark.slow
+def test_a_local_model_that_cannot_see_is_told_what_the_page_says(fresh, shop, default_model_path):
+    shop.visited.clear()
+    page = f"{shop.url}/men/linen-shirt.html"
+    model = LlamaCppModel(default_model_path, n_ctx=4096, max_tokens=120, temperature=0)
     try:
-        agent = initialize_agent(model, browser=fresh, action_type="tool_calling", max_steps=6)
-        agent.verbosity_level = -1
-        assert "flatten_messages_as_text" in vars(model)
-        answer = agent.run(f"Open {shop.url}/men/linen-shirt.html and tell me the price of the shirt.")
+        agent = initialize_agent(model, browser=fresh, action_type="tool_calling", max_steps=4)
+        answer = agent.run(f"Open {page} with go_to. Then give the price of the shirt that the page shows.")
     finally:
         model.close()
-    assert f"{shop.url}/men/linen-shirt.html" in shop.visited
+    assert page in shop.visited
+    assert "Price: 39,90 €" in agent.memory.steps[1].observations
+    assert not any(images_of(agent))
     assert "39" in str(answer)

@@ -23,6 +23,8 @@ __all__ = ["BrowserSettings", "find_browser", "has_display", "is_root", "launch"
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _INSTALL = "On Debian and Ubuntu: apt-get install chromium chromium-driver"
+_START_OPTION = "browserStartupTimeout"
+_START_SECONDS = 20  # the driver's own limit is 60, also where the browser has ended long ago
 _PAGE_LOAD_SECONDS = 30
 _SCRIPT_SECONDS = 15
 
@@ -115,7 +117,7 @@ def launch(settings: BrowserSettings, profile: str) -> WebDriver:
         MissingExtraError: selenium is not installed.
     """
     webdriver = require("selenium.webdriver", extra="vision", needed_for="the web agent")
-    from selenium.common.exceptions import NoSuchDriverException, SessionNotCreatedException, WebDriverException
+    from selenium.common.exceptions import NoSuchDriverException, WebDriverException
     from selenium.webdriver.chrome.service import Service
 
     browser = find_browser(settings.browser_path)
@@ -141,10 +143,14 @@ def launch(settings: BrowserSettings, profile: str) -> WebDriver:
     try:
         try:
             driver = start(known)
-        except SessionNotCreatedException as error:
-            if settings.driver_path is not None or known is None or "only supports Chrome version" not in str(error):
+        except WebDriverException as error:
+            if _START_OPTION in str(error):  # an older driver does not know it
+                del options.experimental_options[_START_OPTION]
+                driver = start(known)
+            elif settings.driver_path is None and known is not None and "only supports Chrome version" in str(error):
+                driver = start(None)
+            else:
                 raise
-            driver = start(None)
     except NoSuchDriverException as error:
         raise BrowserError(
             f"there is no chromedriver for {browser}, and none could be fetched: install it, or give its path "
@@ -154,6 +160,7 @@ def launch(settings: BrowserSettings, profile: str) -> WebDriver:
         raise BrowserError(f"{browser} did not start: {_reason(error)}") from error
     driver.set_page_load_timeout(_PAGE_LOAD_SECONDS)
     driver.set_script_timeout(_SCRIPT_SECONDS)
+    driver.get("about:blank")  # in place of a new tab's page, which talks to its maker
     return driver
 
 
@@ -194,6 +201,7 @@ def _options(options: Any, settings: BrowserSettings, browser: str, profile: str
             "profile.default_content_setting_values.notifications": 2,
         },
     )
+    options.add_experimental_option(_START_OPTION, _START_SECONDS * 1000)
     options.unhandled_prompt_behavior = "dismiss"
     return options
 
@@ -204,7 +212,8 @@ def is_root() -> bool:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join((getattr(error, "msg", None) or str(error)).split("Stacktrace:")[0].split())
+    text = getattr(error, "msg", None) or str(error)
+    text = " ".join(text.partition("Stacktrace:")[0].partition("; For documentation")[0].split())
     if "DevToolsActivePort" in text or "crashed" in text or "failed to start" in text:
         text += (
             " Start it by hand to see why. In a container, Chrome's own sandbox needs user namespaces to be allowed."

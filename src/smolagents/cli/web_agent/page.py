@@ -26,6 +26,7 @@ __all__ = [
     "close_popups",
     "find",
     "finished_files",
+    "is_open",
     "jump_to_text",
     "press_key",
     "read",
@@ -101,6 +102,7 @@ def find(driver: WebDriver, text: str, nth: int = 1) -> Any:
     """
     if not text.strip():
         raise BrowserError("Say the text of what to click; it is empty.")
+    _check_open(driver)
     _check_nth(nth)
     found = _until_found(lambda: _elements(text))
     if found is None:
@@ -110,6 +112,16 @@ def find(driver: WebDriver, text: str, nth: int = 1) -> Any:
     if nth > len(found):
         raise BrowserError(f"{text!r} is shown {len(found)} time{'s' * (len(found) > 1)}; there is no number {nth}.")
     return found[nth - 1]
+
+
+def is_open(driver: WebDriver) -> bool:
+    """Whether there is a page, rather than the empty one that a browser starts with."""
+    return driver.current_url not in ("about:blank", "data:,")
+
+
+def _check_open(driver: WebDriver) -> None:
+    if not is_open(driver):
+        raise BrowserError("No page is open yet: open one with go_to.")
 
 
 def _check_nth(nth: int) -> None:
@@ -159,6 +171,7 @@ def type_text(driver: WebDriver, text: str, into: str | None = None) -> None:
 
 
 def _field(driver: WebDriver, name: str) -> Any:
+    _check_open(driver)
     field = _until_found(lambda: driver.execute_script(scripts.FIELD, name))
     if field is None:
         names = ", ".join(map(repr, driver.execute_script(scripts.OVERVIEW)["fields"]))
@@ -206,6 +219,7 @@ def jump_to_text(driver: WebDriver, text: str, nth: int = 1) -> int:
     Raises:
         BrowserError: not so often.
     """
+    _check_open(driver)
     _check_nth(nth)
     found = driver.execute_script(scripts.FIND_TEXT, text) if text.strip() else []
     if not found:
@@ -242,6 +256,7 @@ def read(driver: WebDriver, part: int = 1, *, characters: int = 6000) -> str:
     Raises:
         BrowserError: there is no such part.
     """
+    _check_open(driver)
     page = driver.execute_script(scripts.OVERVIEW)
     text = page["text"].strip()
     parts = max(1, -(-len(text) // characters))

@@ -9,7 +9,13 @@ const visible = element => {
   const box = element.getBoundingClientRect();
   return box.width > 0 && box.height > 0 && element.checkVisibility({visibilityProperty: true, opacityProperty: true});
 };
-const words = element => (element.innerText || element.value || element.getAttribute('aria-label')
+const label = field => {
+  const copy = field.labels && field.labels[0] && field.labels[0].cloneNode(true);
+  if (!copy) return '';
+  copy.querySelectorAll('select, textarea').forEach(inner => inner.remove());
+  return copy.textContent.trim().replace(/\\s+/g, ' ');
+};
+const words = element => (element.tagName === 'LABEL' && element.control ? label(element.control) : element.innerText || element.value || element.getAttribute('aria-label')
   || element.getAttribute('title') || element.getAttribute('alt') || '').trim().replace(/\\s+/g, ' ');
 """
 
@@ -53,8 +59,7 @@ const wanted = arguments[0].toLowerCase().trim();
 const fields = [...document.querySelectorAll('input, textarea, select, [contenteditable=true]')]
   .filter(field => visible(field) && !field.disabled
     && !['submit', 'button', 'hidden', 'image', 'reset'].includes(field.type));
-const names = field => [...(field.labels || [])].map(label => label.innerText)
-  .concat(['aria-label', 'placeholder', 'title', 'name', 'id'].map(name => field.getAttribute(name) || ''))
+const names = field => [label(field)].concat(['aria-label', 'placeholder', 'title', 'name', 'id'].map(name => field.getAttribute(name) || ''))
   .map(name => name.toLowerCase().replace(/[*:]/g, '').trim()).filter(Boolean);
 return fields.find(field => names(field).includes(wanted))
   || fields.find(field => names(field).some(name => name.startsWith(wanted))) || null;
@@ -68,7 +73,7 @@ return {{
   text: document.body ? document.body.innerText : '',
   clickable: texts({_CLICKABLE}, words),
   fields: texts('input:not([type=hidden]):not([type=submit]):not([type=button]), textarea, select', field =>
-    ((field.labels && field.labels[0] && field.labels[0].innerText) || field.getAttribute('aria-label')
+    (label(field) || field.getAttribute('aria-label')
       || field.placeholder || field.name || field.id || '').trim()),
 }};
 """

@@ -40,7 +40,9 @@ def browser_tools(browser: Browser, *, read_aloud: bool = False) -> list[Tool]:
         browser.act(page.settle)
         saved = "".join(f" Saved {path}." for path in sorted(page.finished_files(folder) - files))
         seen = f"{done}{saved} {browser.where()}"
-        return f"{seen}\n{browser.act(partial(page.read, characters=_ALOUD))}" if read_aloud else seen
+        if read_aloud and browser.act(page.is_open):
+            seen += f"\n{browser.act(partial(page.read, characters=_ALOUD))}"
+        return seen
 
     @tool
     def go_to(url: str) -> str:
@@ -158,8 +160,8 @@ def browser_tools(browser: Browser, *, read_aloud: bool = False) -> list[Tool]:
         Args:
             part: Which part of a long page.
         """
-        where = browser.where()
-        return f"{where}\n{browser.act(lambda driver: page.read(driver, part))}"
+        text = browser.act(lambda driver: page.read(driver, part))
+        return f"{browser.where()}\n{text}"
 
     @tool
     def download(what: str) -> str:
