@@ -18,7 +18,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from smolagents import CodeAgent, ToolCallingAgent, tool
-from smolagents.monitoring import trace_to
+from smolagents.monitoring import trace_to, tracing
 from smolagents.monitoring.trace_reader import find_traces
 from smolagents.testing import ScriptedModel, tool_call, tool_calls
 from smolagents.types.usage import TokenUsage
@@ -320,6 +320,26 @@ def test_a_live_view_follows_a_run(browser, tmp_path):
             for gate in gates:
                 gate.opened.set()
             run.join()
+
+
+def test_a_live_view_takes_in_what_joins_the_trace_later(browser, tmp_path):
+    def agent(name: str) -> CodeAgent:
+        model = ScriptedModel([code("final_answer(1)", "Go.")])
+        return CodeAgent([], model=model, name=name, description="Works.", verbosity_level=-1)
+
+    with trace_to(tmp_path), tracing.span("send_message", "other", content={"message": "Help."}):
+        headers = tracing.traceparent()
+        agent("early").run("Begin.")
+    (found,) = find_traces(tmp_path)
+    with LiveView(found.paths[0]) as view:
+        browser.get(view.url)
+        wait_for(browser, lambda: visible(browser, ".state.good"))
+        # As another process does: a file of its own, which goes on with the trace.
+        with trace_to(tmp_path), tracing.continue_trace(headers):
+            agent("late").run("Go on.")
+        wait_for(browser, lambda: any(line.startswith("Agent late") for line in rows(browser)))
+        assert "processes\n2" in browser.find_element(By.ID, "head").text
+        assert rows(browser)[0].startswith("Sent to other Help.")
 
 
 def wait_for_files(folder: Path) -> list[Path]:
