@@ -24,6 +24,8 @@ _KNOWN_KEY = "() => { try { return sessionStorage.getItem('smolagents-chat') || 
 """A tab keeps its key until it is closed. Another tab has one of its own, unlike with cookies or local storage."""
 
 _EMPTY = {"text": "", "files": []}
+_DELETE_CACHE = (3600, 6 * 3600)
+"""Seconds between two looks for files that were made for a page, and the age at which they are deleted."""
 
 CSS = """
 .gradio-container { width: 100% !important; max-width: 900px !important; margin: 0 auto !important; }
@@ -82,7 +84,9 @@ class Page:
         about = f"# {safe_markdown(self.name)}"
         if self.agent.description:
             about += f"\n\n{safe_markdown(self.agent.description)}"
-        with gradio.Blocks(title=self.name, fill_height=True, analytics_enabled=False) as app:
+        with gradio.Blocks(
+            title=self.name, fill_height=True, analytics_enabled=False, delete_cache=_DELETE_CACHE
+        ) as app:
             key = gradio.State(None)
             tab = gradio.Textbox(visible="hidden", label="Tab")
             with gradio.Row(elem_id="chat-head"):
@@ -180,9 +184,11 @@ class Page:
             # A folder of its own for each hand-over: its name tells nobody who else has handed over a file so named.
             folder = self.upload_folder / secrets.token_hex(8)
             kept.append(str(keep_upload(path, path, folder, CHAT_TYPES)))
+        # What is uploaded lies in a cache that is emptied; a reload shows the chat again.
+        copies = [keep_upload(path, path, session.folder, CHAT_TYPES) for path in kept]
         images = [_image(path) for path in kept if Path(path).suffix.lower() in IMAGE_TYPES]
         arguments = {"files": [*session.uploads, *kept]} if kept else None
-        shown = [*([safe_markdown(text)] if text else []), *({"path": path} for path in files)]
+        shown = [*([safe_markdown(text)] if text else []), *({"path": str(path)} for path in copies)]
         if not session.ask(text or "Look at the files.", shown, images or None, arguments):
             raise _RefusedError(_AT_WORK)
         session.uploads += kept

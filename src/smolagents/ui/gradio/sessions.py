@@ -51,12 +51,13 @@ class ChatSession:
         self._agent = agent
         self._forgetful = forgetful
         self._lock = threading.Lock()
-        self._folder = Path(tempfile.mkdtemp(prefix="smolagents-chat-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="smolagents-chat-"))
+        """Files for the page to show; deleted when the session is closed."""
         self._begin()
 
     def _begin(self) -> None:
         self._conversation = Conversation()
-        self._transcript = Transcript(self._folder)
+        self._transcript = Transcript(self.folder)
         self._stopping = False
         self._working: Transcript | None = None
         """The transcript that a run is being written into."""
@@ -160,7 +161,7 @@ class ChatSession:
     def close(self) -> None:
         """Stop the run, forget all that was said, and delete what was made for the page to show."""
         self._end()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end(self) -> None:
         self._stopping = True
