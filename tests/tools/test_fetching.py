@@ -133,6 +133,17 @@ def test_a_redirect_to_another_scheme_is_refused(web):
         fetcher().get(url)
 
 
+def test_keys_are_not_sent_on_to_another_server(web):
+    seen = web.serve("/seen", "seen")
+    near, far = web.redirect("/near", seen), web.redirect("/far", seen.replace("127.0.0.1", "localhost"))
+    for url in (near, far):
+        fetcher(headers={"X-Key": "secret", "User-Agent": "me"}).get(url, headers={"X-Other": "secret"})
+    there, elsewhere = [headers for _, path, headers, _ in web.requests if path == "/seen"]
+    assert there["X-Key"] == there["X-Other"] == "secret"
+    assert "secret" not in str(elsewhere)
+    assert elsewhere["User-Agent"] == "me"
+
+
 def test_redirects_end(web):
     url = web.redirect("/a", "/b")
     web.redirect("/b", "/a")

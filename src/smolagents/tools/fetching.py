@@ -20,6 +20,7 @@ __all__ = ["FetchError", "Fetched", "Fetcher"]
 
 MAX_REDIRECTS = 10
 _CHUNK = 65_536
+_HARMLESS_HEADERS = frozenset({"accept", "accept-language", "user-agent"})
 
 
 class FetchError(Exception):
@@ -134,6 +135,17 @@ class Fetcher:
         client_library, core = _libraries()
         _check_scheme(url)
         deadline = Deadline(self.timeout)
+        named = urlsplit(url)
+        keys = {name.lower() for name in (*self.headers, *(headers or {}))} - _HARMLESS_HEADERS
+
+        def check(request: Any) -> None:
+            _check_scheme(str(request.url))
+            asked = urlsplit(str(request.url))
+            is_weaker = named.scheme == "https" and asked.scheme == "http"
+            if is_weaker or (asked.hostname, asked.port) != (named.hostname, named.port):
+                for name in keys:  # they are for the server that was named, not for where it redirects to
+                    request.headers.pop(name, None)
+
         sent = {
             "User-Agent": "Mozilla/5.0 (compatible; smolagents)",
             "Accept-Language": "en;q=0.9, *;q=0.5",
@@ -151,7 +163,7 @@ class Fetcher:
                     follow_redirects=True,
                     max_redirects=MAX_REDIRECTS,
                     trust_env=False,
-                    event_hooks={"request": [lambda request: _check_scheme(str(request.url))]},
+                    event_hooks={"request": [check]},
                 ) as client,
                 client.stream(method, url, headers=sent, **content) as response,
             ):
