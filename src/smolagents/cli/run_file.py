@@ -143,15 +143,15 @@ def load(arguments: argparse.Namespace) -> Any:
         data = read_file(Path(arguments.file))
     except (ValueError, OSError) as error:
         raise CliError(str(error)) from error
+    remark = ""
+    for each in _coders(data):
+        if "executor_type" not in each:
+            each["executor_type"], remark = default_executor_type()
     _ask(data, arguments.trust)
     wanted = arguments.verbosity_level
     level = wanted if wanted is not None else data.get("verbosity_level", LogLevel.INFO)
     # At level 0 the answer alone is printed, so that it can be assigned to a variable of a script.
     logger = AgentLogger(LogLevel(level) if isinstance(level, int) and 0 < level <= LogLevel.DEBUG else LogLevel.OFF)
-    remark = ""
-    for each in _coders(data):
-        if "executor_type" not in each:
-            each["executor_type"], remark = default_executor_type()
     given: dict[str, Any] = {"logger": logger}
     if arguments.max_steps is not None:
         given["max_steps"] = arguments.max_steps

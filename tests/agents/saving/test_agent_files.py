@@ -296,6 +296,8 @@ def test_what_would_run_is_named_and_nothing_runs(here: Path) -> None:
                 "api_key_env": "K",
             },
             "managed_agents": ["m.yaml"],
+            "additional_authorized_imports": ["os"],
+            "executor_kwargs": {"additional_functions": {}, "timeout_seconds": 3},
         },
     )
     for trust in (False, "yes"):
@@ -307,6 +309,8 @@ def test_what_would_run_is_named_and_nothing_runs(here: Path) -> None:
             "starts the program sh -c '${THE_KEY}', with THE_KEY of the environment",
             "sends K of the environment to https://far.example",
             "runs code from the Hub, the tool owner/name",
+            "lets code that the model writes import os in this process",
+            "sets additional_functions of the executor local;",
             "lets the agent send data to https://mcp.example",
         ):
             assert part in str(caught.value)
@@ -325,6 +329,11 @@ def test_a_class_of_ones_own_is_imported_only_when_trusted(here: Path) -> None:
     assert "agent_file_classes" not in sys.modules
     agent = load(here)
     assert (type(agent).__name__, type(agent.model).__name__) == ("Mine", "MyModel")
+
+
+def test_imports_are_no_matter_where_the_code_is_confined(here: Path) -> None:
+    path = write(here, {"additional_authorized_imports": ["os"], "executor_type": "sandbox"})
+    assert MultiStepAgent.from_file(path).executor_type == "sandbox"
 
 
 # Tools on the Hub

@@ -49,9 +49,25 @@ def _own_code(data: Mapping[str, Any]) -> Iterator[str]:
         module = entry.get("module") if isinstance(entry, Mapping) else None
         if isinstance(module, str) and not module.startswith("smolagents."):
             yield f"imports the module {module}"
+    yield from _of_execution(data)
     for member in _entries(data, "managed_agents"):
         if isinstance(member, Mapping):
             yield from _own_code(member)
+
+
+_HARMLESS = frozenset({"timeout_seconds", "max_print_outputs_length"})
+
+
+def _of_execution(data: Mapping[str, Any]) -> Iterator[str]:
+    """What lets the code that the model writes, which does as the file's instructions say, out of where it runs."""
+    executor = data.get("executor_type") or "local"
+    imports = data.get("additional_authorized_imports")
+    if executor == "local" and isinstance(imports, list) and imports:
+        yield f"lets code that the model writes import {', '.join(map(str, imports))} in this process"
+    settings = data.get("executor_kwargs")
+    opened = sorted(map(str, settings.keys() - _HARMLESS)) if isinstance(settings, Mapping) else []
+    if opened:
+        yield f"sets {', '.join(opened)} of the executor {executor}"
 
 
 def names_others(data: Mapping[str, Any]) -> list[str]:
@@ -68,9 +84,13 @@ def _others(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"runs code from the Hub, the tool {tool['hub']}"
         elif kind == "mcp":
             yield from _of_server(tool["mcp"])
+        if isinstance(tool, Mapping) and isinstance(tool.get("arguments"), Mapping):
+            yield from _leaving(tool["arguments"])
+    if isinstance(data.get("executor_kwargs"), Mapping):
+        yield from _leaving(data["executor_kwargs"])
     model = normal_entry(data.get("model"))
     if isinstance(model, Mapping):
-        yield from _of_model(model)
+        yield from _leaving(arguments_of(model))
     for member in _entries(data, "managed_agents"):
         if isinstance(member, Mapping):
             yield from _others(member)
@@ -96,8 +116,8 @@ def _of_server(server: Any) -> Iterator[str]:
         yield f"lets the agent send data to {_host(address)}{_with(variables_of(server))}"
 
 
-def _of_model(model: Mapping[str, Any]) -> Iterator[str]:
-    arguments = arguments_of(model)
+def _leaving(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Variables of the environment among arguments with an address on another machine."""
     names = variables_of_arguments(arguments)
     addresses = [each for each in _texts(arguments) if each.startswith(("http://", "https://"))]
     foreign = [each for each in addresses if not is_on_this_machine(each)]
