@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
     from smolagents.agents.saving.app import create_agent_gradio_app_template
     from smolagents.agents.saving.hub import from_hub
+    from smolagents.agents.skills import Skill
     from smolagents.agents.team.supervisor import AgentGaveUpError, Team
     from smolagents.agents.templates import (
         FinalAnswerPromptTemplate,
@@ -202,6 +203,7 @@ __all__ = [
     "SandboxUnavailableError",
     "SendMessageTool",
     "SessionLostError",
+    "Skill",
     "SpeechToTextTool",
     "SystemPromptStep",
     "TaskStep",
@@ -330,6 +332,7 @@ __getattr__, __dir__ = lazy_exports(
         "SandboxUnavailableError": "smolagents.executors.sandbox.errors",
         "SendMessageTool": "smolagents.messaging.tools",
         "SessionLostError": "smolagents.executors.errors",
+        "Skill": "smolagents.agents.skills",
         "SpeechToTextTool": "smolagents.tools.speech_to_text",
         "SystemPromptStep": "smolagents.memory.steps",
         "TaskStep": "smolagents.memory.steps",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from smolagents.agents.code import CodeAgent
     from smolagents.agents.conversation import Conversation
     from smolagents.agents.run import ActionOutput, RunResult, ToolOutput
+    from smolagents.agents.skills import Skill
     from smolagents.agents.templates import (
         FinalAnswerPromptTemplate,
         ManagedAgentPromptTemplate,
@@ -30,6 +31,7 @@ __all__ = [
     "PlanningPromptTemplate",
     "PromptTemplates",
     "RunResult",
+    "Skill",
     "ToolCallingAgent",
     "ToolOutput",
     "populate_template",
@@ -47,6 +49,7 @@ __getattr__, __dir__ = lazy_exports(
         "PlanningPromptTemplate": "smolagents.agents.templates",
         "PromptTemplates": "smolagents.agents.templates",
         "RunResult": "smolagents.agents.run",
+        "Skill": "smolagents.agents.skills",
         "ToolCallingAgent": "smolagents.agents.toolcalling",
         "ToolOutput": "smolagents.agents.run",
         "populate_template": "smolagents.agents.templates",
