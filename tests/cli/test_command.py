@@ -39,7 +39,7 @@ def one_line(capsys):
     ],
 )
 def test_where_code_runs_can_be_chosen(server, capsys, choice, where):
-    server.replies = [ANSWER.replace("product", "open('/etc/passwd').read()")]
+    server.replies = [ANSWER.replace("product", "open('/etc/passwd').read()"), "It cannot be read."]
     main(["Read the users.", *model(server), "--max-steps", "1", *choice])
     out, _ = capsys.readouterr()
     assert out.startswith(f"Code runs in {where}")

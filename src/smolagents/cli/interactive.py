@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from smolagents.cli.interrupts import obeyed
 from smolagents.cli.problems import CliError
 from smolagents.cli.session import Session
 from smolagents.monitoring import YELLOW_HEX, AgentLogger
@@ -88,7 +89,7 @@ def converse(session: Session, first_task: str) -> int:
         try:
             session.run(task, reset=reset)
         except KeyboardInterrupt:
-            pass
+            obeyed()
         except CliError as error:
             session.logger.log_error(str(error))
         reset = False

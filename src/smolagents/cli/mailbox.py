@@ -10,6 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from smolagents.cli.arguments import Parser
+from smolagents.cli.interrupts import stoppable
 from smolagents.cli.problems import CliError
 from smolagents.messaging.errors import MessagingError
 from smolagents.messaging.mailbox import Mailboxes
@@ -20,7 +22,7 @@ __all__ = ["mailbox", "worker"]
 
 def mailbox(argv: Sequence[str]) -> int:
     """Look into mailboxes. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="smolagent mailbox", description="Look into the mailboxes of a team.")
+    parser = Parser(prog="smolagent mailbox", description="Look into the mailboxes of a team.")
     parser.add_argument("action", choices=("ls", "show", "requeue"))
     parser.add_argument("id", nargs="?", help="a message's id, for show and requeue; an agent's id for ls")
     parser.add_argument("--mailboxes", required=True, metavar="URL", help="such as sqlite:///team.db")
@@ -67,9 +69,7 @@ def _show(message: Message) -> None:
 
 def worker(argv: Sequence[str]) -> int:
     """Join a team with one agent. Returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="smolagent worker", description="Join a team from anywhere: serve one mailbox with an agent."
-    )
+    parser = Parser(prog="smolagent worker", description="Join a team from anywhere: serve one mailbox with an agent.")
     parser.add_argument("--mailboxes", required=True, metavar="URL", help="those of the team, such as redis://host")
     parser.add_argument(
         "--agent", required=True, metavar="FOLDER", help="a saved agent, or package.module:function. Its code is run"
@@ -107,7 +107,8 @@ def _worker(arguments: argparse.Namespace) -> int:
 
 def _told(work: Any) -> int:
     try:
-        code: int = work()
+        with stoppable():
+            code: int = work()
         return code
     except KeyboardInterrupt:
         return 130

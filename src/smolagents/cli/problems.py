@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 
+from smolagents.cli.interrupts import stoppable
 from smolagents.monitoring.text import one_line
 
 __all__ = ["INTERRUPTED", "NO_ANSWER", "OK", "WRONG_USE", "CliError", "explain", "known", "reported"]
@@ -83,6 +84,11 @@ def reported(program: str, work: Callable[[], int], *, debug: bool, api_base: st
     Returns:
         The exit code.
     """
+    with stoppable():
+        return _reported(program, work, debug, api_base)
+
+
+def _reported(program: str, work: Callable[[], int], debug: bool, api_base: str | None) -> int:
     try:
         code = work()
         sys.stdout.flush()

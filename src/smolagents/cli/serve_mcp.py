@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from smolagents.cli.arguments import Parser
 from smolagents.cli.problems import CliError, explain
 
 __all__ = ["serve_mcp"]
@@ -78,7 +79,7 @@ def _token(variable: str | None) -> str | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="smolagent serve-mcp",
         description="Offer a saved agent and its tools to any MCP client. This runs the code in the folder.",
     )

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from smolagents.cli.arguments import wants_debug
+from smolagents.cli.arguments import Parser, wants_debug
 from smolagents.cli.problems import OK, CliError, reported
 from smolagents.monitoring.text import clean, one_line
 from smolagents.monitoring.trace_files import ENVIRONMENT
@@ -32,14 +32,14 @@ examples:
 
 def trace(argv: Sequence[str]) -> int:
     """Look at runs that were written to files. Returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="smolagent trace",
         description="Look at runs that were written to files.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="{ls,show,open}")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("run", nargs="?", metavar="RUN", help="which one; the latest by default")
     common.add_argument("--dir", metavar="FOLDER", help=f"where the traces are; {ENVIRONMENT} by default")
     listing = actions.add_parser("ls", help="list the runs in a folder, latest first")

@@ -217,10 +217,7 @@ def _load(settings: EngineSettings) -> Any:
         params.hostnames = [os.path.join(directory, "s.sock")]
     params.endpoint_metrics = True
     try:
-        server = xllamacpp.Server(params)
-        # Freed before its loop has begun to run, the binding waits for that loop for ever. An answer shows that it runs.
-        server.handle_metrics()
-        return server
+        return _start(xllamacpp, params)
     except RuntimeError as error:
         raise AgentGenerationError(
             f"llama.cpp could not load {settings.path}: {error} "
@@ -230,6 +227,31 @@ def _load(settings: EngineSettings) -> Any:
     finally:
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _start(xllamacpp: Any, params: Any) -> Any:
+    """Start the engine, in a thread, so that the wait for it can be interrupted without leaving it half made."""
+    started: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def start() -> None:
+        try:
+            server = xllamacpp.Server(params)
+            # Freed before its loop has begun to run, the binding waits for that loop for ever. An answer shows that it
+            # runs.
+            server.handle_metrics()
+            started.put(server)
+        except Exception as error:
+            started.put(error)
+
+    # The interpreter waits for this thread before it ends: see `_stop_all`.
+    threading.Thread(target=start, name="llama.cpp loading", daemon=False).start()
+    while True:
+        with contextlib.suppress(queue.Empty):
+            # With a timeout, as a wait without one cannot be interrupted from the keyboard on Windows.
+            result = started.get(timeout=0.5)
+            if isinstance(result, Exception):
+                raise result
+            return result
 
 
 def _check_file(path: str) -> None:
