@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -11,9 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 
+from smolagents.agents.team import TeamEvent
 from smolagents.cli.main import main
+from smolagents.cli.team_view import TeamView
 from smolagents.messaging import Mailboxes, Message
+from smolagents.monitoring import AgentLogger, LogLevel
 
 SMOLAGENT = str(Path(sys.executable).with_name("smolagent"))
 LEADER = (
@@ -142,3 +147,27 @@ def test_a_worker_serves_a_box_and_mailboxes_can_be_looked_into(tmp_path, capsys
         assert "no dead letter" in capsys.readouterr().err
         assert main(["mailbox", "ls", "--mailboxes", "kafka://x"]) == 2
         assert "begin with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_terminal_shows_who_does_what_at_every_width(width):
+    console = Console(width=width, force_terminal=True, color_system=None, file=io.StringIO())
+    view = TeamView(AgentLogger(LogLevel.INFO, console=console), [0, "critic"])
+    with view:
+        view.show(TeamEvent(agent_id=0, kind="task", details={"sender": "team"}))
+        details = {"step": 1, "tokens": 1200, "code": "send_message('critic', 'Is this right? ' + text * 2)"}
+        view.show(TeamEvent(agent_id=0, kind="step", details=details))
+        view.show(TeamEvent(agent_id="critic", kind="task", details={"sender": 0}))
+        view.show(TeamEvent(agent_id="critic", kind="step", details={"step": 1, "error": "AgentExecutionError"}))
+        view.show(TeamEvent(agent_id="critic", kind="died", details={"why": "signal 9"}))
+        table = view.table()
+    assert "agent critic: died why=signal 9" in console.file.getvalue()
+    with console.capture() as capture:
+        console.print(table)
+    title, heads, first, second = (line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
+    assert title.startswith("2 agents, 0 s, 1,200 tokens")
+    assert heads.split() == ["agent", "does", "step", "mail", "last", "step"]
+    assert "0       ● works for the team  0 s" in first
+    assert "   1        send_message('critic'" in first
+    assert "critic  ! died  0 s" in second
+    assert "AgentExecutionError" in second

@@ -1,16 +1,16 @@
-"""`smolagent TASK --num-agents N`: agents as processes that share the work, and a live view of them."""
+"""`smolagent TASK --num-agents N`: agents as processes that share the work."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from smolagents.agents.team import AgentGaveUpError, AgentSource, Team, TeamEvent
+from smolagents.agents.team import AgentGaveUpError, AgentSource, Team
 from smolagents.cli.problems import CliError
+from smolagents.cli.team_view import TeamView
 from smolagents.monitoring import AgentLogger, LogLevel
 from smolagents.types.errors import AgentError
 
@@ -109,7 +109,7 @@ def run_team(arguments: argparse.Namespace) -> int:
     }
     level = LogLevel(arguments.verbosity_level) if arguments.verbosity_level > 0 else LogLevel.OFF
     logger = AgentLogger(level)
-    view = _View(logger, list(members))
+    view = TeamView(logger, list(members))
     started = time.monotonic()
     with Team(members, mailboxes=arguments.mailboxes, on_event=view.show) as team, view:
         view.watch(team)
@@ -138,72 +138,3 @@ def run_team(arguments: argparse.Namespace) -> int:
         style="dim",
     )
     return 0
-
-
-class _View:
-    """Who does what: a table that is kept up to date on a terminal, else a line for each event."""
-
-    def __init__(self, logger: AgentLogger, ids: list[Any]) -> None:
-        self.logger = logger
-        self.rows: dict[Any, dict[str, Any]] = {each: {"state": "starting", "steps": 0, "doing": ""} for each in ids}
-        self.team: Team | None = None
-        self._live: Any = None
-        self._guard = threading.Lock()
-
-    def __enter__(self) -> _View:
-        if self.logger.level >= LogLevel.INFO and self.logger.console.is_terminal:
-            from rich.live import Live
-
-            self._live = Live(
-                get_renderable=self._table, console=self.logger.console, refresh_per_second=4, transient=True
-            )
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Take the table away."""
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
-
-    def watch(self, team: Team) -> None:
-        """Show how many messages wait in the boxes of `team`."""
-        self.team = team
-
-    def show(self, event: TeamEvent) -> None:
-        with self._guard:
-            row = self.rows[event.agent_id]
-            if event.kind == "step":
-                row["steps"] += 1
-                row["doing"] = f"called {event.details.get('calls')}" if event.details.get("calls") else ""
-            else:
-                row["state"] = {
-                    "started": "waits",
-                    "task": "works",
-                    "answered": "waits",
-                    "failed": "waits",
-                    "restarted": "starting",
-                    "gave_up": "given up",
-                }.get(event.kind, event.kind)
-        if self.logger.level < LogLevel.INFO:
-            return
-        if self._live is None or event.kind in ("died", "stuck", "gave_up"):
-            self.logger.log(str(event), style="red" if event.kind in ("died", "stuck", "gave_up") else "dim")
-
-    def _table(self) -> Any:
-        from rich.table import Table
-
-        table = Table("agent", "state", "steps", "last", "messages waiting", box=None, header_style="dim")
-        with self._guard:
-            for agent_id, row in self.rows.items():
-                waiting = ""
-                if self.team is not None:
-                    try:
-                        waiting = str(self.team.mailboxes.status(agent_id).waiting)
-                    except Exception:  # a view must not end what it shows
-                        waiting = "?"
-                table.add_row(str(agent_id), row["state"], str(row["steps"]), row["doing"], waiting)
-        return table

@@ -20,7 +20,7 @@ class TeamEvent:
     kind: str
     """`started`, `task` (it took one), `step`, `answered`, `failed`, `stopped`, `died`, `stuck`, `restarted`, `gave_up`."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """For a step its number, tool calls, seconds and tokens; for others what explains them."""
+    """For a step its number, tool calls, a line of its code, seconds and tokens; for others what explains them."""
 
     def __str__(self) -> str:
         shown = " ".join(f"{key}={value}" for key, value in self.details.items() if value not in (None, ""))

@@ -23,6 +23,7 @@ from smolagents.messaging.tools import ReceiveMessagesTool, SendMessageTool
 
 __all__ = ["join", "main", "take_part"]
 
+_GIST_CHARACTERS = 120
 _UNWIND_SECONDS = 3.0
 """How long the agent has to stop by itself when the team is gone."""
 
@@ -65,6 +66,7 @@ def join(
             "step",
             step=step.step_number,
             calls=calls,
+            code=_gist(step.code_action),
             seconds=round(step.timing.duration or 0, 1),
             tokens=None if usage is None else usage.total_tokens,
             error=type(step.error).__name__ if step.error else None,
@@ -86,6 +88,13 @@ def join(
     )
     tell("stopped", reason=report.reason, answered=report.answered, failed=report.failed)
     return report
+
+
+def _gist(code: str | None) -> str | None:
+    """The line of an action that says most: the first that calls something, and does not only prepare."""
+    lines = [line.strip() for line in (code or "").splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("#", "import ", "from "))]
+    return next((line for line in lines if "(" in line), lines[0] if lines else "")[:_GIST_CHARACTERS] or None
 
 
 def _untold(_kind: str, **_details: Any) -> None:
