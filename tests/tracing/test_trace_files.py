@@ -26,6 +26,7 @@ from smolagents.monitoring.trace_reader import TraceFileError, find_traces, read
 from smolagents.testing import ScriptedModel, tool_call, tool_calls
 from smolagents.types.messages import ChatMessage, MessageRole
 from smolagents.types.usage import TokenUsage
+from smolagents.ui.trace.page import page_of
 
 MESSAGING = Path(__file__).parent.parent / "messaging"
 
@@ -71,6 +72,10 @@ def given_to(trace) -> list[list[str]]:
         ]
         for span in of_kind(trace, "chat")
     ]
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
 
 
 def test_a_run_is_written_and_read_again(tmp_path):
@@ -361,10 +366,6 @@ values = st.recursive(
 def test_any_value_makes_one_line_of_strict_json(value):
     line = dump({"value": Encoder().value(value)})
     assert b"\n" not in line
-
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
     json.loads(line, parse_constant=refuse)
 
 
@@ -394,6 +395,28 @@ def test_agents_in_two_processes_make_one_trace(tmp_path, monkeypatch):
     (got,) = [span for span in sent.children if span.kind == "process_message"]
     assert (got.attributes["message"], got.children[0].kind) == ("help me", "invoke_agent")
     assert got.file != sent.file != root.file
+
+
+def test_lines_that_are_not_records_are_passed_over(tmp_path):
+    with trace_to(tmp_path):
+        code_agent(code("final_answer(1)")).run("One.")
+    (path,) = tmp_path.iterdir()
+    header, *lines = path.read_bytes().splitlines(keepends=True)
+    for line in (
+        b"\xff\xfe\n",
+        b"[1]\n",
+        b"{}\n",
+        b"[" * 100_000 + b"\n",
+        b'{"type": "start", "span_id": "x", "started_at": "soon"}\n',
+        b'{"type": "start", "span_id": "y", "attributes": [1]}\n',
+        b'{"type": "end", "span_id": "z"}\n',
+        b'{"type": "message", "id": NaN}\n',
+    ):
+        lines.insert(2, line)
+    path.write_bytes(b"".join([header, *lines]))
+    assert only(tmp_path).agent.attributes["output"] == 1
+    data = page_of([path]).partition('id="data">')[2].partition("</script>")[0]
+    json.loads(data, parse_constant=refuse)
 
 
 def test_files_that_are_not_traces(tmp_path):

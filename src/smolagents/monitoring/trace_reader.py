@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -128,22 +129,23 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        first = _record(file.readline())
+        first = record_of(file.readline())
         if first is None or first.get("type") != "trace":
             raise TraceFileError(f"{path} is not a trace: it does not begin with a line of the type 'trace'")
         if not isinstance(first.get("version"), int) or first["version"] > FORMAT_VERSION:
             raise TraceFileError(f"{path} was written by a later version of smolagents: update this one to read it")
         yield first
         for line in file:
-            record = _record(line)
+            record = record_of(line)
             if record is not None:
                 yield record
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def record_of(line: bytes) -> dict[str, Any] | None:
+    """The record on a line; None if it is not one."""
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = json.loads(line, parse_constant=str)  # NaN and its like are not JSON to a browser
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and isinstance(record.get("type"), str) else None
 
@@ -164,7 +166,8 @@ def read_trace(paths: Sequence[Path]) -> Trace:
                 if trace.trace_id != trace_id:
                     raise TraceFileError(f"{path} belongs to another trace than {paths[0]}")
             elif trace is not None:
-                _add(trace, path, record)
+                with contextlib.suppress(TypeError, ValueError):  # fields of the wrong type, from another writer
+                    _add(trace, path, record)
     if trace is None:
         raise TraceFileError("no file was given")
     trace.spans = dict(sorted(trace.spans.items(), key=lambda item: item[1].started_at))
@@ -279,6 +282,6 @@ def _ends_of(path: Path) -> Iterator[dict[str, Any]]:
             file.seek(max(_READ_BYTES, size - _READ_BYTES))
             tail = file.read()
     for line in (head + b"\n" + tail).split(b"\n"):
-        record = _record(line)
+        record = record_of(line)
         if record is not None:
             yield record

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 
-from smolagents.monitoring.trace_reader import related
+from smolagents.monitoring.trace_reader import record_of, related
 from smolagents.ui.trace.page import live_page
 
 __all__ = ["LiveView"]
@@ -124,9 +124,9 @@ class _Tail:
         *lines, rest = (begun + data).split(b"\n")
         self._files[path] = (offset + len(data), rest)
         for line in lines:
-            with contextlib.suppress(ValueError):
-                if isinstance(json.loads(line), dict):
-                    yield f"[{number},{line.decode('utf-8', 'replace')}]"
+            record = record_of(line)
+            if record is not None:
+                yield f"[{number},{json.dumps(record)}]"
 
     def after(self, index: int) -> Iterator[tuple[int, list[str]]]:
         """Batches of lines from `index` on, each with the index after it; an empty one as a sign of life."""
