@@ -199,7 +199,48 @@ def test_an_unknown_model_type(capsys):
 
 def test_no_key(capsys):
     assert main(["x", "--model-type", "OpenAIModel", "--model-id", "m"]) == 2
-    assert "OPENAI_API_KEY" in one_line(capsys)
+    err = one_line(capsys)
+    assert "OPENAI_API_KEY" in err
+    assert "--api-key" in err
+
+
+@pytest.mark.parametrize("address", ["localhost:8000", "notaurl", "http://", "ftp://x/v1"])
+def test_what_is_no_address(capsys, address):
+    assert main(["x", "--model-id", "m", "--api-base", address]) == 2
+    assert f"--api-base: {address!r} is not an address" in one_line(capsys)
+
+
+def test_mailboxes_without_a_team(capsys):
+    assert main(["x", "--model-id", "m", "--mailboxes", "sqlite:///team.db"]) == 2
+    assert "--num-agents" in one_line(capsys)
+
+
+@pytest.mark.parametrize("name", sorted(SUBCOMMANDS))
+def test_mistakes_in_the_arguments_of_a_command_are_one_line(capsys, name):
+    words = ["--no-such-option"] if name != "trace" else ["ls", "--no-such-option"]
+    with pytest.raises(SystemExit) as left:
+        main([name, *words])
+    assert left.value.code == 2
+    err = one_line(capsys)
+    assert err.startswith("smolagent")
+    assert "--help" in err
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"smolagent {name} " in shown for name in SUBCOMMANDS)
+
+
+def test_what_is_hidden_of_an_output_is_shown_at_the_level_that_is_told(server, capsys):
+    server.replies = ["<code>\nprint('\\n'.join(map(str, range(100))))\nfinal_answer(1)\n</code>"] * 2
+    main(["Count.", *model(server)])
+    out = capsys.readouterr().out
+    assert "\n50\n" not in out
+    hint = re.search(r"lines hidden \((.*) shows them\)", out)[1]
+    main(["Count.", *model(server), *hint.split()])
+    assert "\n50\n" in capsys.readouterr().out
 
 
 def test_no_model_and_nobody_to_ask(capsys, monkeypatch):

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from smolagents.cli.commands import SUBCOMMANDS
+
 __all__ = [
     "Parser",
     "add_common_arguments",
@@ -36,7 +38,7 @@ one that SMOLAGENTS_MODEL names (TypeName:model-id), else one on Hugging Face
 if a token is set, else a small model on this computer.
 
 exit codes: 0 answered; 1 no answer was found; 2 wrong use, or the model cannot
-be reached; 130 stopped by Ctrl-C.
+be reached; 130 stopped by Ctrl-C, of which a second one leaves at once.
 """
 
 
@@ -51,13 +53,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+def _commands() -> str:
+    return "".join(f"  smolagent {name:10} {command.summary}\n" for name, command in SUBCOMMANDS.items())
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `smolagent`."""
     parser = Parser(
         prog="smolagent",
         usage="%(prog)s [task] [options]",
         description="Give an agent a task. It thinks, writes Python or calls tools, looks at what\nhappened, and repeats.",
-        epilog=_EPILOG,
+        epilog=f"other commands (each has a --help of its own):\n{_commands()}\n{_EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

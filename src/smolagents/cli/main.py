@@ -9,21 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from smolagents.cli.arguments import parse_arguments, wants_debug
+from smolagents.cli.commands import SUBCOMMANDS
 from smolagents.cli.problems import NO_ANSWER, OK, CliError, reported
 from smolagents.cli.terminal import confirm, on_terminal
 
 __all__ = ["SUBCOMMANDS", "main"]
-
-SUBCOMMANDS: dict[str, str] = {
-    "run": "smolagents.cli.run_file:run",
-    "schema": "smolagents.cli.run_file:schema",
-    "mailbox": "smolagents.cli.mailbox:mailbox",
-    "worker": "smolagents.cli.mailbox:worker",
-    "serve-mcp": "smolagents.cli.serve_mcp:serve_mcp",
-    "trace": "smolagents.cli.trace:trace",
-}
-"""First words that are commands of their own, with the function of the remaining arguments that returns an exit code.
-Any other first word belongs to a task."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv and argv[0] in SUBCOMMANDS:
-        module, _, function = SUBCOMMANDS[argv[0]].partition(":")
+        module, _, function = SUBCOMMANDS[argv[0]].function.partition(":")
         code: int = getattr(importlib.import_module(module), function)(argv[1:])
         return code
     return run(argv)
@@ -70,6 +60,8 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.prompt = sys.stdin.read().strip() if sys.stdin is not None else ""
             if not arguments.prompt:
                 raise CliError('no task: write smolagent "what to do", or pass the task on the standard input')
+    if arguments.mailboxes and arguments.num_agents == 1 and not arguments.roles:
+        raise CliError("--mailboxes is for teams: say how many agents with --num-agents, or which with --roles")
     if arguments.num_agents > 1 or arguments.roles:
         from smolagents.cli.team import run_team
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from smolagents.cli.problems import CliError, known
 
@@ -52,6 +53,7 @@ def load_model(
         CliError: the class is unknown, needs something that is missing, or has no use for an argument.
     """
     cls = _model_class(model_type)
+    _check_address(api_base)
     parameters = inspect.signature(cls).parameters
     arguments: dict[str, Any] = {}
     if model_id is not None:
@@ -71,7 +73,16 @@ def load_model(
             _fetch(model_id)
         return cls(**arguments)
     except Exception as error:
-        raise CliError(f"{model_type} cannot be used: {_first_line(error)}") from error
+        said = _first_line(error).replace("give api_key=…", "pass --api-key")
+        raise CliError(f"{model_type} cannot be used: {said}") from error
+
+
+def _check_address(api_base: str | None) -> None:
+    if api_base is None:
+        return
+    parts = urlsplit(api_base)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise CliError(f"--api-base: {api_base!r} is not an address; write one like http://localhost:8000/v1")
 
 
 def _model_class(name: str) -> type[Any]:

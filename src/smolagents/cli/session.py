@@ -27,6 +27,7 @@ class Session:
     def __init__(self, agent: Any, logger: AgentLogger, api_base: str | None = None) -> None:
         self.agent = agent
         self.logger = logger
+        logger.fold_hint = "--verbosity-level 2 shows them"
         self.api_base = api_base
         self.solved = False
         """Whether the latest task was answered within its steps."""
@@ -62,7 +63,8 @@ def summary(result: Any) -> str:
         if usage is None
         else f"{usage.input_tokens:,} input and {usage.output_tokens:,} output tokens"
     )
-    return f"{steps} step{'' if steps == 1 else 's'}, {result.timing.duration:.1f} seconds, {tokens}"
+    cost = "" if usage is None or usage.cost is None else f", ${usage.cost:.4f}"
+    return f"{steps} step{'' if steps == 1 else 's'}, {result.timing.duration:.1f} seconds, {tokens}{cost}"
 
 
 def make_session(
