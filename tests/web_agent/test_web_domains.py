@@ -44,7 +44,13 @@ def test_subdomains_are_allowed_and_look_alikes_are_not():
         assert is_allowed(host, domains)
     for host in ("notexample.com", "example.com.evil.org", "example.org", "com", "", None):
         assert not is_allowed(host, domains)
-    assert is_allowed("anything", ())
+    assert is_allowed("anything", None)
+    assert not is_allowed("anything", ())
+
+
+def test_an_empty_list_is_not_taken_for_every_domain():
+    with pytest.raises(ValueError, match="list of allowed domains is empty: name some, or leave it out"):
+        BrowserSettings(allowed_domains=[])
 
 
 def test_rules_name_each_domain_and_its_subdomains():
@@ -59,15 +65,15 @@ def test_rules_name_each_domain_and_its_subdomains():
 )
 def test_only_web_addresses_are_opened(url):
     with pytest.raises(BrowserError, match="only http and https addresses can"):
-        check_address(url, ())
+        check_address(url, None)
 
 
 def test_addresses_are_completed_and_checked():
-    assert check_address(" example.com/men ", ()) == "https://example.com/men"
-    assert check_address("localhost:8000", ()) == "https://localhost:8000"
+    assert check_address(" example.com/men ", None) == "https://example.com/men"
+    assert check_address("localhost:8000", None) == "https://localhost:8000"
     for url in ("", "http://", "http://a b/"):
         with pytest.raises(BrowserError, match="is not an address"):
-            check_address(url, ())
+            check_address(url, None)
     with pytest.raises(BrowserError, match=r"evil.org was not opened: only these domains are allowed.*: example.com"):
         check_address("https://example.com@evil.org/", ("example.com",))
 

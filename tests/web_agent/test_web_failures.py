@@ -113,6 +113,18 @@ def test_a_crashed_page_is_opened_anew(own, shop):
     assert "Nothing on sale." in tools["read_page"]()
 
 
+def test_another_window_is_used_when_one_closes_itself(own, shop):
+    tools = {tool.name: tool for tool in browser_tools(own)}
+    tools["go_to"](f"{shop.url}/men/linen-shirt.html")
+    tools["close_popups"]()
+    tools["click"]("Care instructions")
+    own.act(lambda driver: driver.execute_script("setTimeout(() => window.close())"))
+    until(lambda: len(own.start().window_handles) == 1)
+    with pytest.raises(BrowserError, match="The window was closed; another one is in use now"):
+        tools["read_page"]()
+    assert "Current page: Linen shirt" in tools["read_page"]()
+
+
 def test_a_page_that_cannot_be_reached_is_named(own, shop):
     tools = {tool.name: tool for tool in browser_tools(own)}
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -280,6 +292,7 @@ def test_wrong_use_is_told_in_one_line(capsys):
     for arguments, reason in (
         (["a", "--prompt", "b"], "there are two tasks"),
         (["a", "--allowed-domains", "https://a.com"], "'https://a.com' is not a domain: write a name alone"),
+        (["a", "--allowed-domains", " "], "the list of allowed domains is empty"),
         (["a", "--headles"], "did you mean --headless?"),
     ):
         with pytest.raises(SystemExit) as ended:

@@ -70,6 +70,17 @@ def test_the_cookie_popup_covers_the_page_until_it_is_refused(tools, browser, sh
     assert tools["close_popups"]().startswith("There was no pop-up")
 
 
+def test_only_buttons_that_close_are_taken_for_such(tools, browser):
+    bar = "<div style='position: fixed; z-index: 9; bottom: {}px'>{}</div>"
+    buttons = ["Continue to checkout", "Skip to content", "Accept order", "Okay, buy now"]
+    show(browser, bar.format(0, "".join(f"<button onclick='document.title = 1'>{text}</button>" for text in buttons)))
+    assert tools["close_popups"]().startswith("There was no pop-up")
+    show(browser, bar.format(0, "<button onclick='this.parentNode.remove()'>Accept all cookies</button>"))
+    assert tools["close_popups"]().startswith("Clicked 'Accept all cookies'. Current page: Test")
+    show(browser, bar.format(0, "<button aria-label='Close' onclick='this.parentNode.remove()'>*</button>"))
+    assert tools["close_popups"]().startswith("Clicked '*'.")
+
+
 def test_a_whole_text_is_preferred_to_the_beginning_of_another(tools, browser):
     show(
         browser,

@@ -18,7 +18,7 @@ from typing_extensions import Self
 from smolagents.cli.web_agent.domains import check_address, is_allowed, refusal
 from smolagents.cli.web_agent.errors import BrowserError
 from smolagents.cli.web_agent.guard import Guard
-from smolagents.cli.web_agent.launch import BrowserSettings, launch, load_helium
+from smolagents.cli.web_agent.launch import BrowserSettings, launch, load_helium, prepare
 
 if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
@@ -80,6 +80,7 @@ class Browser:
                 try:
                     self._driver = launch(self.settings, self._profile)
                     self._guard = Guard(self._driver.service.process.pid, self._profile)
+                    prepare(self._driver)
                 except BaseException:
                     self.close()
                     raise
@@ -125,7 +126,7 @@ class Browser:
         Raises:
             BrowserError: the browser refused, cannot be started, or crashed. In the last case it runs again.
         """
-        from selenium.common.exceptions import WebDriverException
+        from selenium.common.exceptions import NoSuchWindowException, WebDriverException
         from urllib3.exceptions import HTTPError
 
         with _turn:
@@ -135,6 +136,8 @@ class Browser:
             except (WebDriverException, HTTPError, ConnectionError) as error:
                 if isinstance(error, WebDriverException) and not _is_gone(error):
                     raise BrowserError(_first_line(error)) from error
+                if isinstance(error, NoSuchWindowException) and _switch_to_another(driver):
+                    raise BrowserError("The window was closed; another one is in use now: look at it.") from error
                 self._restart(error)
 
     def _restart(self, cause: Exception) -> NoReturn:
@@ -183,7 +186,7 @@ class Browser:
                 reason = (error.msg or "").partition("net::")[2].split()[0]
                 raise BrowserError(
                     f"{address} cannot be reached ({reason}): check the address, or try another."
-                ) from (error)
+                ) from error
 
         self.act(load)
 
@@ -222,6 +225,13 @@ def current_browser() -> Browser | None:
 def _is_gone(error: Exception) -> bool:
     text = str(error).lower()
     return any(phrase in text for phrase in _GONE)
+
+
+def _switch_to_another(driver: WebDriver) -> bool:
+    with contextlib.suppress(Exception):
+        driver.switch_to.window(driver.window_handles[-1])
+        return True
+    return False
 
 
 def _first_line(error: Exception) -> str:

@@ -58,7 +58,6 @@ def build_parser() -> argparse.ArgumentParser:
     browser.add_argument(
         "--allowed-domains",
         type=_domains,
-        default=(),
         metavar="NAMES",
         help="domains that it may reach, with their subdomains, separated by commas (default: all)",
     )
@@ -234,4 +233,8 @@ def _work(
             logger.log(f"Code runs in {executor.describe()}{remark}.", style="dim")
         agent.stream_outputs = callable(getattr(model, "generate_stream", None))
         session = Session(agent, logger, model_arguments["api_base"])
-        return session.run(prompt), session.solved
+        try:
+            return session.run(prompt), session.solved
+        finally:
+            if executor is not None:
+                agent.cleanup()  # type: ignore[attr-defined]

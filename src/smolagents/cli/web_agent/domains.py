@@ -18,11 +18,14 @@ def parse_domains(domains: Iterable[str]) -> tuple[str, ...]:
     """Domains as the browser writes them: in lower case, international names in their ASCII form.
 
     Raises:
-        ValueError: one is no domain.
+        ValueError: one is no domain, or there is none: then nothing could be opened, which nobody can mean.
     """
     if isinstance(domains, str):
         raise ValueError(f"allowed domains must be a list of names, not the string {domains!r}")
-    return tuple(dict.fromkeys(_parsed(domain) for domain in domains))
+    parsed = tuple(dict.fromkeys(_parsed(domain) for domain in domains))
+    if not parsed:
+        raise ValueError("the list of allowed domains is empty: name some, or leave it out to allow all")
+    return parsed
 
 
 def _parsed(domain: str) -> str:
@@ -43,9 +46,9 @@ def _parsed(domain: str) -> str:
     return ascii_name
 
 
-def is_allowed(host: str | None, domains: Sequence[str]) -> bool:
-    """Whether `host` is one of `domains` or below one. Without domains, every host is."""
-    if not domains:
+def is_allowed(host: str | None, domains: Sequence[str] | None) -> bool:
+    """Whether `host` is one of `domains` or below one. Without a list, every host is."""
+    if domains is None:
         return True
     host = (host or "").lower().rstrip(".")
     if ":" in host:
@@ -68,7 +71,7 @@ def _names(domain: str) -> list[str]:
     return [domain] if is_address else [domain, f"*.{domain}"]
 
 
-def check_address(url: str, domains: Sequence[str]) -> str:
+def check_address(url: str, domains: Sequence[str] | None) -> str:
     """The whole address for `url`, which may lack its scheme.
 
     Raises:
@@ -91,6 +94,6 @@ def check_address(url: str, domains: Sequence[str]) -> str:
     return url
 
 
-def refusal(host: str | None, domains: Sequence[str]) -> str:
+def refusal(host: str | None, domains: Sequence[str] | None) -> str:
     """Say that a host is not allowed."""
-    return f"{host} was not opened: only these domains are allowed, with their subdomains: {', '.join(domains)}."
+    return f"{host} was not opened: only these domains are allowed, with their subdomains: {', '.join(domains or ())}."

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from smolagents.cli.web_agent.errors import BrowserError
 if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
 
-__all__ = ["BrowserSettings", "find_browser", "has_display", "is_root", "launch", "load_helium"]
+__all__ = ["BrowserSettings", "find_browser", "has_display", "is_root", "launch", "load_helium", "prepare"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _INSTALL = "On Debian and Ubuntu: apt-get install chromium chromium-driver"
@@ -34,13 +34,13 @@ class BrowserSettings:
     """How a browser is started.
 
     Raises:
-        ValueError: an allowed domain is no domain.
+        ValueError: an allowed domain is no domain, or the list of them is empty.
     """
 
     headless: bool | None = None
     """Whether the browser runs without a window; None for that only where there is no display."""
-    allowed_domains: tuple[str, ...] = ()
-    """Domains that the browser may reach, with their subdomains; all when there are none."""
+    allowed_domains: Sequence[str] | None = None
+    """Domains that the browser may reach, with their subdomains; None for all."""
     download_folder: str | os.PathLike[str] = "downloads"
     """Where files are saved. It is made when the first one comes."""
     browser_path: str | None = None
@@ -51,7 +51,8 @@ class BrowserSettings:
     """Width and height in pixels, and so of the screenshots."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "allowed_domains", parse_domains(self.allowed_domains))
+        if self.allowed_domains is not None:
+            object.__setattr__(self, "allowed_domains", parse_domains(self.allowed_domains))
 
     @property
     def downloads(self) -> Path:
@@ -158,10 +159,14 @@ def launch(settings: BrowserSettings, profile: str) -> WebDriver:
         ) from error
     except (WebDriverException, OSError) as error:
         raise BrowserError(f"{browser} did not start: {_reason(error)}") from error
+    return driver
+
+
+def prepare(driver: WebDriver) -> None:
+    """Set the time that pages and scripts have, and open an empty page."""
     driver.set_page_load_timeout(_PAGE_LOAD_SECONDS)
     driver.set_script_timeout(_SCRIPT_SECONDS)
     driver.get("about:blank")  # in place of a new tab's page, which talks to its maker
-    return driver
 
 
 def _options(options: Any, settings: BrowserSettings, browser: str, profile: str, headless: bool) -> Any:

@@ -58,7 +58,7 @@ _REFUSE = (
     *("rechazar todo", "rechazar", "cerrar", "rifiuta tutto", "rifiuta", "chiudi"),
 )
 _ACCEPT = (
-    *("accept all", "accept", "agree", "i agree", "allow all", "got it", "ok", "okay", "understood", "continue"),
+    *("accept all", "accept", "agree", "i agree", "allow all", "got it", "ok", "okay", "understood"),
     *("tout accepter", "accepter", "j'accepte", "alle akzeptieren", "akzeptieren", "zustimmen"),
     *("aceptar todo", "aceptar", "accetta tutto", "accetta"),
 )
@@ -76,9 +76,9 @@ def _until_found(find: Callable[[], Any]) -> Any:
 
 def _elements(text: str) -> list[Any]:
     """What shows `text`: exactly before in part, buttons and links before plain text."""
-    helium = load_helium()
     from selenium.common.exceptions import StaleElementReferenceException
 
+    helium = load_helium()
     wanted = text.strip().casefold()
     exact: dict[str, Any] = {}
     partly: dict[str, Any] = {}

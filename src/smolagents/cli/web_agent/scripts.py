@@ -92,9 +92,10 @@ const buttons = [];
 for (const popup of outermost) {{
   const candidates = [...popup.querySelectorAll({_CLICKABLE})].filter(visible)
     .map(element => [element, words(element).toLowerCase()]);
-  const named = list => candidates.find(([element, text]) =>
-    list.some(word => text === word || (word.length > 3 && text.startsWith(word)))
-    || list.some(word => (element.getAttribute('aria-label') || '').toLowerCase().trim() === word));
+  // The whole text, but for the word "cookies": "Continue to checkout" or "Skip to content" closes nothing.
+  const closes = (text, word) => text === word || (text.startsWith(word + ' ') && text.includes('cookie'));
+  const named = list => candidates.find(([element, text]) => list.some(word => closes(text, word)
+    || (element.getAttribute('aria-label') || '').toLowerCase().trim() === word));
   const best = named(refusing) || named(accepting);
   if (best) buttons.push([best[0], words(best[0])]);
 }}
