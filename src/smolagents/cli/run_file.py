@@ -48,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    if not argv or not names_agent(argv[0]):
+    if not argv or not (argv[0] in ("-h", "--help") or names_agent(argv[0])):
         from smolagents.cli.main import run as run_task
 
         return run_task(argv)
