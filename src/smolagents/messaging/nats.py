@@ -4,66 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import json
 import os
 import re
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from smolagents.messaging.errors import MailboxFullError, UnknownRecipientError
 from smolagents.messaging.mailbox import BoxStatus, Delivery, Mailboxes, deadline_of, remaining
 from smolagents.messaging.message import AgentId, Message, MessageKind
 from smolagents.messaging.nats_link import NatsLink, RefusedError
+from smolagents.messaging.nats_receiving import GROUPS, Arrived, Receiver
 from smolagents.messaging.servers import CONNECT_SECONDS, RECONNECT_SECONDS, Address
 
 __all__ = ["NatsMailboxes"]
 
 _KINDS: tuple[str, ...] = get_args(MessageKind)
-_GROUPS = {"work": ("task", "stop"), "mail": ("reply", "note", "error")}
-"""A box has two consumers: an agent that works on a task reads its mail while other tasks wait."""
-_GROUP_OF = {kind: group for group, kinds in _GROUPS.items() for kind in kinds}
 _KEPT_MESSAGES = 10_000
 """Messages that stay on the server after they were done with. It knows ids by them when it starts again."""
 _KEPT_IDS_SECONDS = 86_400
 _TRIM_SECONDS = 600.0
 _MOST_DONE = 100_000
-_LONGEST_PULL = 20.0
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,60}")
-_NOT_READY_SECONDS = 0.1
 _NOT_FOUND = 10037
-
-
-@dataclass
-class _Arrived:
-    """A message that the server has handed to this process."""
-
-    sequence: int
-    attempts: int
-    kind: str
-    text: str
-    reply: str
-    at: float
-
-
-@dataclass
-class _Group:
-    """What this process knows of one consumer of a box."""
-
-    box: str
-    name: str
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    inbox: str = ""
-    pulls_end: float = 0.0
-    """Until when a request for a message is with the server."""
-    answered: int = 0
-    """Requests that the server has answered."""
-    arrived: deque[_Arrived] = field(default_factory=deque)
 
 
 class NatsMailboxes(Mailboxes):
@@ -133,11 +100,11 @@ class NatsMailboxes(Mailboxes):
     def _start(self) -> None:
         self._pid = os.getpid()
         self._known: list[AgentId] = []
-        self._groups: dict[tuple[str, str], _Group] = {}
         self._done: OrderedDict[str, None] = OrderedDict()
         self._leases: dict[tuple[str, int], tuple[int, float]] = {}
         self._trimmed_at = time.monotonic()
-        self._link_ = NatsLink(self._address, self.connect_seconds, self.reconnect_seconds, self._pull_again)
+        self._link_ = NatsLink(self._address, self.connect_seconds, self.reconnect_seconds)
+        self._receiver = Receiver(self._link_, self._stream, self.lease_seconds, self.reconnect_seconds)
         try:
             self._link_.wait(self._make_streams())
             self._link_.patience = self.reconnect_seconds
@@ -176,7 +143,7 @@ class NatsMailboxes(Mailboxes):
 
     async def _add(self, agent_id: AgentId) -> None:
         box = _token(agent_id)
-        for group, kinds in _GROUPS.items():
+        for group, kinds in GROUPS.items():
             config = {
                 "durable_name": f"{box}-{group}",
                 "ack_policy": "explicit",
@@ -260,166 +227,30 @@ class NatsMailboxes(Mailboxes):
 
     async def _receive(self, agent_id: AgentId, deadline: float | None, kinds: tuple[str, ...]) -> Delivery | None:
         box = _token(agent_id)
-        groups = [await self._group(box, name) for name in dict.fromkeys(_GROUP_OF[kind] for kind in kinds)]
-        looked = False
-        while True:
-            self._link_.check()
-            for group in groups:
-                group.ready.clear()
-                await self._keep_others(group, kinds)
-            if self._was_woken(agent_id):
-                return None
-            arrived = self._first(groups, kinds)
-            if arrived is not None:
-                delivery = await self._accept(agent_id, *arrived)
-                if delivery is not None:
-                    return delivery
-                continue
-            left = remaining(deadline)
-            if left == 0:
-                if looked:
-                    return None
-                looked = await self._look(groups)
-                continue
-            await self._pull(groups, left)
-            await self._any_ready(groups, self._pause(groups, left))
-            looked = looked or deadline is None or remaining(deadline) == 0
-
-    async def _group(self, box: str, name: str) -> _Group:
-        group = self._groups.get((box, name))
-        if group is None:
-            group = self._groups[box, name] = _Group(box, name)
-        if not group.inbox:
-            group.inbox = self._link_.inbox()
-
-            async def on_message(message: Any) -> None:
-                self._on_message(group, message)
-
-            await self._link_.subscribe(group.inbox, on_message)
-        return group
-
-    def _on_message(self, group: _Group, message: Any) -> None:
-        group.answered += 1
-        if (message.headers or {}).get("Status") in ("503", "409"):  # not ready yet, or it shuts down
-            group.pulls_end = time.monotonic() + _NOT_READY_SECONDS
-            self._link_.loop.call_later(_NOT_READY_SECONDS, group.ready.set)
-            return
-        group.pulls_end = 0.0
-        if (message.reply or "").startswith("$JS.ACK."):
-            # $JS.ACK.<stream>.<consumer>.<deliveries>.<number in stream>.…; with a domain there are two more in front
-            parts = message.reply.split(".")
-            attempts, sequence = (parts[4:6]) if len(parts) == 9 else (parts[6:8])
-            kind = message.subject.rpartition(".")[2]
-            text = message.data.decode()
-            group.arrived.append(_Arrived(int(sequence), int(attempts), kind, text, message.reply, time.monotonic()))
-        group.ready.set()
-
-    def _pause(self, groups: list[_Group], left: float | None) -> float:
-        """Seconds until the receiver has something to do by itself."""
-        if self._link_.is_down:
-            return min(1.0, self.reconnect_seconds, _LONGEST_PULL if left is None else left)
-        now = time.monotonic()
-        ends = [group.pulls_end - now for group in groups]
-        if any(group.arrived for group in groups):
-            ends.append(self.lease_seconds / 3)  # of those that are kept here
-        return max(min(ends if left is None else [*ends, left]), 0.001)
+        while (
+            found := await self._receiver.next(box, kinds, deadline, lambda: self._was_woken(agent_id))
+        ) is not None:
+            delivery = await self._accept(agent_id, box, found)
+            if delivery is not None:
+                return delivery
+        return None
 
     def _rouse(self, agent_id: AgentId) -> None:
-        def rouse() -> None:
-            box = _token(agent_id)
-            for group in self._groups.values():
-                if group.box == box:
-                    group.ready.set()
-
         if os.getpid() == self._pid:
-            with contextlib.suppress(RuntimeError):  # closed
-                self._link_.loop.call_soon_threadsafe(rouse)
+            self._receiver.rouse(_token(agent_id))
 
-    def _pull_again(self) -> None:
-        for group in self._groups.values():
-            group.pulls_end = 0.0
-            group.ready.set()
-
-    def _first(self, groups: list[_Group], kinds: tuple[str, ...]) -> tuple[_Group, _Arrived] | None:
-        """The oldest message wanted among those that are here."""
-        stale = time.monotonic() - self.lease_seconds
-        found: tuple[_Group, _Arrived] | None = None
-        for group in groups:
-            while group.arrived and group.arrived[0].at < stale:
-                group.arrived.popleft()  # the server gives it to someone again
-            for arrived in group.arrived:
-                if arrived.kind in kinds and arrived.at >= stale:
-                    if found is None or arrived.sequence < found[1].sequence:
-                        found = group, arrived
-                    break
-        if found is not None:
-            found[0].arrived.remove(found[1])
-        return found
-
-    async def _keep_others(self, group: _Group, kinds: tuple[str, ...]) -> None:
-        """Extend the leases of those that are here and not wanted now."""
-        now = time.monotonic()
-        for arrived in list(group.arrived):
-            if arrived.kind not in kinds and self.lease_seconds / 3 < now - arrived.at < self.lease_seconds:
-                arrived.at = now
-                await self._link_.try_to_publish(arrived.reply, b"+WPI", "")
-
-    async def _accept(self, agent_id: AgentId, group: _Group, arrived: _Arrived) -> Delivery | None:
+    async def _accept(self, agent_id: AgentId, box: str, arrived: Arrived) -> Delivery | None:
         message = Message.from_json(arrived.text, agent_id, arrived.attempts)
         if message.id in self._done:  # the server forgot in its death that we were done with it
             await self._link_.publish(arrived.reply, b"+ACK")
             return None
         if arrived.attempts > self.max_attempts:
             letter = json.dumps({"kind": arrived.kind, "attempts": arrived.attempts - 1, "body": arrived.text})
-            await self._put(f"{self._subject}.dead.{group.box}", letter, f"dead {arrived.sequence}")
+            await self._put(f"{self._subject}.dead.{box}", letter, f"dead {arrived.sequence}")
             await self._link_.publish(arrived.reply, b"+ACK")
             return None
-        self._leases[group.box, arrived.sequence] = arrived.attempts, arrived.at + self.lease_seconds
-        return Delivery(message=message, token=(group.box, arrived.sequence, arrived.attempts, arrived.reply))
-
-    async def _pull(self, groups: list[_Group], left: float | None) -> None:
-        now = time.monotonic()
-        seconds = _LONGEST_PULL if left is None else min(left, _LONGEST_PULL)
-        for group in groups:
-            if group.pulls_end <= now:
-                group.pulls_end = now + seconds
-                request = {"batch": 1, "expires": max(round(seconds * 1e9), 1_000_000)}
-                await self._ask_for_message(group, request)
-
-    async def _look(self, groups: list[_Group]) -> bool:
-        """Ask for what there is now, and wait for the answers."""
-        before = [group.answered for group in groups]
-        for group in groups:
-            await self._ask_for_message(group, {"batch": 1, "no_wait": True})
-        end = time.monotonic() + 2.0
-        while time.monotonic() < end:
-            if any(group.arrived for group in groups):
-                break
-            if all(group.answered > count for group, count in zip(groups, before, strict=True)):
-                break
-            for group in groups:
-                group.ready.clear()
-            await self._any_ready(groups, 0.25)
-        return True
-
-    async def _ask_for_message(self, group: _Group, request: dict[str, Any]) -> None:
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{group.box}-{group.name}"
-        if not await self._link_.try_to_publish(subject, json.dumps(request).encode(), group.inbox):
-            group.pulls_end = time.monotonic() + _NOT_READY_SECONDS
-            self._link_.loop.call_later(_NOT_READY_SECONDS, group.ready.set)
-
-    @staticmethod
-    async def _any_ready(groups: list[_Group], seconds: float) -> None:
-        if len(groups) == 1:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(groups[0].ready.wait(), seconds)
-            return
-        tasks = [asyncio.ensure_future(group.ready.wait()) for group in groups]
-        try:
-            await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
+        self._leases[box, arrived.sequence] = arrived.attempts, arrived.at + self.lease_seconds
+        return Delivery(message=message, token=(box, arrived.sequence, arrived.attempts, arrived.reply))
 
     # Being done
 
@@ -472,13 +303,13 @@ class NatsMailboxes(Mailboxes):
             return None
 
     async def _count(self, box: str) -> tuple[int, int]:
-        infos = [info for group in _GROUPS if (info := await self._consumer(box, group))]
+        infos = [info for group in GROUPS if (info := await self._consumer(box, group))]
         return sum(info["num_pending"] for info in infos), sum(info["num_ack_pending"] for info in infos)
 
     async def _trim(self, box: str) -> None:
         """Let the server forget what was done with long ago."""
         last = (await self._api(f"STREAM.INFO.{self._stream}"))["state"]["last_seq"]
-        for group, kinds in _GROUPS.items():
+        for group, kinds in GROUPS.items():
             info = await self._consumer(box, group)
             if info is None:
                 continue
@@ -520,7 +351,7 @@ class NatsMailboxes(Mailboxes):
     async def _waiting(self, agent_id: AgentId) -> list[str]:
         box = _token(agent_id)
         rows: list[tuple[int, str, str]] = []
-        for group, kinds in _GROUPS.items():
+        for group, kinds in GROUPS.items():
             info = await self._consumer(box, group)
             if info is not None and info["num_pending"] + info["num_ack_pending"]:
                 for kind in kinds:

@@ -43,17 +43,15 @@ class NatsLink:
         address: The server, or several, separated by commas.
         connect_seconds: How long the first connection is tried for.
         reconnect_seconds: How long the server may be away later on.
-        on_change: Called in the event loop when the connection is lost and when it is back.
     """
 
-    def __init__(
-        self, address: Address, connect_seconds: float, reconnect_seconds: float, on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, address: Address, connect_seconds: float, reconnect_seconds: float) -> None:
         self._address = address
         self._reconnect_seconds = reconnect_seconds
         self.patience = connect_seconds
         """How long a request is repeated for."""
-        self._on_change = on_change
+        self.on_change: Callable[[], None] = lambda: None
+        """Called in the event loop when the connection is lost and when it is back."""
         self._errors: list[BaseException] = []
         self._down_since: float | None = None
         self.closed = False
@@ -95,11 +93,11 @@ class NatsLink:
 
         async def on_disconnect() -> None:
             self._down_since = self._down_since or time.monotonic()
-            self._on_change()
+            self.on_change()
 
         async def on_reconnect() -> None:
             self._down_since = None
-            self._on_change()
+            self.on_change()
 
         parts = urlsplit(self._address.url)
         login, _, hosts = parts.netloc.rpartition("@")
