@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from agent_helpers import add, agent_for, answer, code, echo
 
-from smolagents import CodeAgent, Tool, ToolCallingAgent, tool
+from smolagents import CodeAgent, FinalAnswerTool, Tool, ToolCallingAgent, ToolCollection, tool
 from smolagents.testing import ScriptedModel
 
 
@@ -83,7 +83,8 @@ def test_a_managed_agent_needs_name_and_description(name: Any, description: Any,
         (None, "tools must be a list"),
         ([print], "@tool"),
         (["echo"], "is not a tool"),
-        ([Tool], "is not a tool|instance"),
+        ([FinalAnswerTool], r"FinalAnswerTool is a class and not a tool: pass an instance, FinalAnswerTool\(…\)"),
+        (ToolCollection([]), r"not ToolCollection: write tools=\[\*collection\.tools\]"),
     ],
 )
 def test_what_is_no_tool_is_refused(tools: Any, message: str):

@@ -147,6 +147,17 @@ def test_save_writes_source_requirements_and_app(tmp_path):
     assert Tool.from_code((tmp_path / "area.py").read_text())(1.0) == area(1.0)
 
 
+def test_nothing_is_written_outside_of_the_folder(tmp_path):
+    for name in ("../outside", "/tmp/outside", "a/b", "", "app", "two words"):
+        with pytest.raises(ValueError, match="tool_file_name must be a name such as 'tool'"):
+            area.save(tmp_path / "made", tool_file_name=name)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match="is a file: give the folder"):
+        area.save(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_class_in_the_published_format_loads():
     code = """
 from typing import Any, Optional
@@ -170,6 +181,12 @@ class SimpleTool(Tool):
 def test_code_that_is_no_tool_is_refused():
     with pytest.raises(ValueError, match="defines no tool"):
         Tool.from_code("x = 1")
+    with pytest.raises(SyntaxError, match="line 1"):
+        Tool.from_code("def f(:")
+    with pytest.raises(ValueError, match="takes the source of a tool as a string, not None"):
+        Tool.from_code(None)
+    with pytest.raises(ImportError, match="not_here"):
+        Tool.from_code("import not_here")
     with pytest.raises(ValueError, match="under 'code'"):
         Tool.from_dict({"name": "x"})
     code = (

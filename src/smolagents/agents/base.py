@@ -26,6 +26,7 @@ from smolagents.memory import ActionStep, AgentMemory, MemoryStep
 from smolagents.models.adapting import as_model
 from smolagents.monitoring import AgentLogger, LogLevel, Monitor
 from smolagents.tools.base import Tool
+from smolagents.tools.collection import ToolCollection
 from smolagents.tools.final_answer import FinalAnswerTool
 from smolagents.types.errors import AgentError, AgentInterruptedError, AgentParsingError
 from smolagents.types.messages import ChatMessage
@@ -208,7 +209,8 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
 
     def _tools_by_name(self, tools: Sequence[Tool], add_base_tools: bool) -> dict[str, Any]:
         if isinstance(tools, (str, bytes)) or not isinstance(tools, Iterable):
-            raise TypeError(f"tools must be a list of tools, not {type(tools).__name__}")
+            hint = ": write tools=[*collection.tools]" if isinstance(tools, ToolCollection) else ""
+            raise TypeError(f"tools must be a list of tools, not {type(tools).__name__}{hint}")
         found: dict[str, Any] = {}
         if self.skills:
             from smolagents.agents.skills import ReadSkillTool
@@ -217,6 +219,8 @@ class MultiStepAgent(LatestRun, TeamMember, ShareableAgent):
         for tool in tools:
             callable_by_name = callable(tool) and isinstance(getattr(tool, "name", None), str)
             if isinstance(tool, (type, MultiStepAgent)) or not (isinstance(tool, Tool) or callable_by_name):
+                if isinstance(tool, type) and issubclass(tool, Tool):
+                    raise TypeError(f"{tool.__name__} is a class and not a tool: pass an instance, {tool.__name__}(…)")
                 raise TypeError(
                     f"{tool!r} is not a tool: decorate the function with @tool, or derive a class from Tool and pass "
                     "an instance of it. An agent goes into managed_agents."

@@ -85,7 +85,11 @@ class Shareable:
 
         Raises:
             ToolDefinitionError: the source defines no tool, or its constructor needs other arguments.
+            SyntaxError: it is no Python.
+            ImportError: it imports what is not installed.
         """
+        if not isinstance(tool_code, str):
+            raise ToolDefinitionError(f"from_code takes the source of a tool as a string, not {tool_code!r:.100}")
         return make_tool(defined_tool(tool_code), kwargs)
 
     def save(self, output_dir: str | Path, tool_file_name: str = "tool", make_gradio_app: bool = True) -> None:
@@ -95,10 +99,21 @@ class Shareable:
             output_dir: The folder; made if it is not there.
             tool_file_name: Name of the source file, without ".py".
             make_gradio_app: False to leave out app.py.
+
+        Raises:
+            ToolDefinitionError: the tool cannot be written as source; nothing is written then.
+            ValueError: `tool_file_name` is no name of a module, or that of app.py.
+            FileExistsError: there is a file where the folder is to be.
         """
         tool = cast("Tool", self)
+        if not tool_file_name.isidentifier() or (make_gradio_app and tool_file_name == "app"):
+            raise ValueError(
+                f"tool_file_name must be a name such as 'tool', which app.py can import, not {tool_file_name!r}"
+            )
         data = tool.to_dict()
         folder = Path(output_dir)
+        if folder.exists() and not folder.is_dir():
+            raise FileExistsError(f"{str(folder)!r} is a file: give the folder that the tool is to be written to")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{tool_file_name}.py").write_text(data["code"], encoding="utf-8")
         (folder / "requirements.txt").write_text(
