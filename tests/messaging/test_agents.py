@@ -160,6 +160,18 @@ def test_an_interrupted_agent_leaves_its_task_for_its_next_incarnation(tmp_path)
         assert member(boxes, 1, answering("'done'")).serve(idle_timeout=0.5).answered == 1
 
 
+def test_an_agent_that_waits_is_interrupted_at_once(boxes):
+    helper = member(boxes, 1, answering("'done'"))
+    reports = []
+    serving = threading.Thread(target=lambda: reports.append(helper.serve(idle_timeout=None)))
+    serving.start()
+    while not helper.tools["receive_messages"].serving:
+        time.sleep(0.01)
+    helper.interrupt()
+    serving.join(10)
+    assert reports[0].reason == "interrupted"
+
+
 def test_an_agent_without_a_mailbox_needs_a_task():
     agent = CodeAgent(tools=[], model=answering("1"), verbosity_level=-1)
     with pytest.raises(TypeError, match="no mailbox"):
