@@ -53,7 +53,7 @@ def _validating(init: Callable[..., None]) -> Callable[..., None]:
             if kwargs and not CALL_OPTIONS.isdisjoint(kwargs):
                 # Limits of calls are arguments of every tool, also of one whose `__init__` does not know them.
                 own = inspect.signature(init).parameters
-                options = {name: kwargs.pop(name) for name in CALL_OPTIONS if name in kwargs and name not in own}
+                options = {name: kwargs.pop(name) for name in [*kwargs] if name in CALL_OPTIONS and name not in own}
             if args or kwargs:
                 self._made_with = (args, kwargs)
         init(self, *args, **kwargs)

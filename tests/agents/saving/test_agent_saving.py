@@ -209,6 +209,20 @@ def test_what_was_set_on_a_tool_is_kept(tmp_path: Path) -> None:
     assert again.to_dict() == agent.to_dict()
 
 
+def test_limits_of_calls_are_written_in_their_order() -> None:
+    @tool(timeout=9.5, retries=2, cache=True)
+    def slow(number: int) -> int:
+        """Waits.
+
+        Args:
+            number: Any.
+        """
+        return number
+
+    # Whatever the order of sets in this process: saving twice gives the same bytes.
+    assert "@tool(timeout=9.5, retries=2, cache=True)" in slow.to_dict()["code"]
+
+
 # Models
 
 

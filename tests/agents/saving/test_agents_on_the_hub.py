@@ -107,6 +107,16 @@ def test_the_token_is_used(fresh_python: Python) -> None:
         fresh_python(LOAD, "me/agent", HF_ENDPOINT=hub.url, HF_TOKEN="right")
 
 
+@pytest.mark.parametrize(
+    ("token", "said"), [("wrong", "does not let this token make or change"), (None, "needs a token")]
+)
+def test_a_hub_that_lets_nobody_write(fresh_python: Python, token: str | None, said: str) -> None:
+    with serve(token="right") as hub:
+        found = fresh_python(PUSH, HERE, "me/agent", {"token": token}, HF_ENDPOINT=hub.url, check=False)
+        assert said in found.splitlines()[-1]
+        assert found.splitlines()[-1].startswith("ValueError: ")
+
+
 def test_code_from_the_hub_needs_trust_and_is_named(hub: Hub, fresh_python: Python) -> None:
     fresh_python(PUSH, HERE, "me/agent", HF_ENDPOINT=hub.url)
     for call in ("from_hub('me/agent')", "CodeAgent.from_hub('me/agent', trust_remote_code=False)"):

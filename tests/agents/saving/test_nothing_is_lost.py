@@ -178,7 +178,10 @@ def test_an_agent_is_the_same_in_a_fresh_process(fresh_python: Callable[..., str
             agent.save(Path(name) / f"{number:03}")
             saved.append([agent.to_dict(), portrait(agent)])
         found = json.loads(fresh_python(LOAD, name, Path(__file__).parent).rpartition("FOUND")[2])
-    assert found == json.loads(json.dumps(saved))
+    for there, here in zip(found, json.loads(json.dumps(saved)), strict=True):
+        for again, before in zip(there, here, strict=True):
+            for key in before.keys() | again.keys():
+                assert again.get(key) == before.get(key), key
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
