@@ -62,7 +62,7 @@ async def list_tools(context: Any, params: Any) -> types.ListToolsResult:
         )
     if sys.argv[1] == "many":
         return types.ListToolsResult(
-            tools=[types.Tool(name=f"tool {chr(0x4E00 + n)}", input_schema=ANY_OBJECT) for n in range(20_000)]
+            tools=[types.Tool(name=f"tool {chr(0x4E00 + n)}", input_schema=ANY_OBJECT) for n in range(10_000)]
         )
     return types.ListToolsResult(
         tools=[

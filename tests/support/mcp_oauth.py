@@ -15,18 +15,14 @@ from mcp.server.mcpserver import MCPServer
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
 SCOPE = "use"
+LIFETIME = 3600
 CALLBACK = "http://127.0.0.1:9/callback"
 
 
 class Authority:
-    """Registers clients and issues tokens, as the SDK's server asks for it. It keeps all in memory.
+    """Registers clients and issues tokens, as the SDK's server asks for it. It keeps all in memory."""
 
-    Args:
-        lifetime: Seconds that an access token is valid.
-    """
-
-    def __init__(self, lifetime: int = 3600) -> None:
-        self.lifetime = lifetime
+    def __init__(self) -> None:
         self.log: list[str] = []
         self._clients: dict[str, Any] = {}
         self._codes: dict[str, AuthorizationCode] = {}
@@ -84,14 +80,14 @@ class Authority:
             token=token,
             client_id=client_id,
             scopes=scopes,
-            expires_at=int(time.time()) + self.lifetime,
+            expires_at=int(time.time()) + LIFETIME,
             resource=resource,
         )
         self._refresh[refresh] = RefreshToken(token=refresh, client_id=client_id, scopes=scopes, resource=resource)
         return OAuthToken(
             access_token=token,
             token_type="Bearer",
-            expires_in=self.lifetime,
+            expires_in=LIFETIME,
             scope=" ".join(scopes),
             refresh_token=refresh,
         )
