@@ -111,8 +111,8 @@ class _Service:
         started = time.monotonic()
         tool = self.agent.tools[ReceiveMessagesTool.name]
         assert isinstance(tool, ReceiveMessagesTool)
-        tool.serving = True
         self.agent._services.add(self.interrupted)
+        tool.serving = True
         try:
             self.mailboxes.recover(self.agent_id)
             reason = self._serve(started, idle_timeout, max_runtime)
