@@ -73,7 +73,7 @@ def test_a_browser_that_dies_is_started_anew_and_the_run_goes_on(own, shop, vict
                 own.act(kill)
             return super().generate(*args, **kwargs)
 
-    first_profile = own.start().capabilities["chrome"]["userDataDir"]
+    first_profile = Path(own.start().capabilities["chrome"]["userDataDir"])
     model = Killing(
         [
             act(f"print(go_to('{shop.url}/women.html'))"),
@@ -90,6 +90,7 @@ def test_a_browser_that_dies_is_started_anew_and_the_run_goes_on(own, shop, vict
     assert "Nothing on sale." in steps[2].observations
     assert steps[3].observations_images
     assert processes_of(first_profile) == []
+    assert not first_profile.exists()
 
 
 def test_a_browser_that_keeps_dying_is_given_up(own):

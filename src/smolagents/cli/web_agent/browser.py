@@ -17,7 +17,7 @@ from typing_extensions import Self
 
 from smolagents.cli.web_agent.domains import check_address, is_allowed, refusal
 from smolagents.cli.web_agent.errors import BrowserError
-from smolagents.cli.web_agent.guard import Guard
+from smolagents.cli.web_agent.guard import Guard, await_end, process_of
 from smolagents.cli.web_agent.launch import BrowserSettings, launch, load_helium, prepare
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ class Browser:
             try:
                 if driver is not None:
                     _open.discard(self)
+                    chrome = process_of(profile)
                     _end(driver)
+                    if chrome is not None:
+                        await_end(chrome)  # or it writes into the profile once more
             finally:
                 if guard is not None:
                     guard.release()

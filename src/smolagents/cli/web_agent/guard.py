@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
+import time
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "await_end", "process_of"]
+
+_END_SECONDS = 3.0
 
 # The shell reads a line when the browser was ended in good order. When this process ends first, even by SIGKILL,
 # the pipe closes and there is no line. Chrome ends with its driver: they talk by a pipe too.
@@ -40,3 +44,20 @@ class Guard:
         if process is not None:
             with contextlib.suppress(OSError):
                 process.communicate(b"done\n", timeout=10)
+
+
+def process_of(profile: str | None) -> int | None:
+    """The id of the browser's process, as its lock on the profile says: a link to "host-id". None where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(os.readlink(f"{profile}/SingletonLock").rpartition("-")[2])
+    return None
+
+
+def await_end(pid: int) -> None:
+    """Wait until a browser whose driver is gone has ended, and kill it when it takes too long."""
+    deadline = time.monotonic() + _END_SECONDS
+    with contextlib.suppress(OSError):  # there is no such process any more
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.02)
+        os.kill(pid, signal.SIGKILL)
