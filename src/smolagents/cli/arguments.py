@@ -18,6 +18,7 @@ __all__ = [
     "add_model_arguments",
     "build_parser",
     "parse_arguments",
+    "port",
     "steps",
     "wants_debug",
 ]
@@ -148,6 +149,13 @@ def steps(text: str) -> int:
     """A count of at least 1."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A port as argparse reads it."""
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a whole number up to 65535")
     return int(text)
 
 

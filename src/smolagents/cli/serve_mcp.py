@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from smolagents.cli.arguments import Parser
+from smolagents.cli.arguments import Parser, port
 from smolagents.cli.problems import CliError, explain
 
 __all__ = ["serve_mcp"]
@@ -35,6 +37,7 @@ def serve_mcp(argv: Sequence[str]) -> int:
         if arguments.transport == "stdio":
             server.run("stdio")
         else:
+            _check_free(arguments.host, arguments.port)
             server.run(
                 "streamable-http",
                 host=arguments.host,
@@ -69,6 +72,22 @@ def _load(arguments: argparse.Namespace) -> Any:
     return agent.as_mcp_server(name=arguments.name, tools=not arguments.agent_only)
 
 
+def _check_free(host: str, port: int) -> None:
+    """Refuse an address where the server could not listen, before it says that it does."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise CliError(f"--host: {host!r} is not known here: {error.strerror}") from error
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":  # a server that has just ended does not count
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
+            raise CliError(f"port {port} of {host} {reason}; choose another with --port") from error
+
+
 def _token(variable: str | None) -> str | None:
     if variable is None:
         return None
@@ -94,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         help="stdio, for clients that start this command (default), or streamable-http",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen at (default: 8000)")
+    parser.add_argument("--port", type=port, default=8000, help="port to listen at (default: 8000)")
     parser.add_argument("--path", default="/mcp", help="path of the address (default: /mcp)")
     parser.add_argument(
         "--token-env",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from smolagents.cli.arguments import Parser, wants_debug
+from smolagents.cli.arguments import Parser, port, wants_debug
 from smolagents.cli.problems import OK, CliError, reported
 from smolagents.monitoring.text import clean, one_line
 from smolagents.monitoring.trace_files import ENVIRONMENT
@@ -49,7 +49,7 @@ def trace(argv: Sequence[str]) -> int:
     opened = actions.add_parser("open", parents=[common], help="show a run as a page in the browser")
     opened.add_argument("--live", action="store_true", help="follow a run that goes on, until Ctrl-C")
     opened.add_argument(
-        "--port", type=int, default=0, metavar="N", help="live: where to listen; any free port by default"
+        "--port", type=port, default=0, metavar="N", help="live: where to listen; any free port by default"
     )
     opened.add_argument("--output", metavar="FILE", help="where to write the page; next to the trace by default")
     opened.add_argument("--no-browser", action="store_true", help="only say where the page is")
