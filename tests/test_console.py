@@ -22,7 +22,7 @@ from smolagents import ActionStep, CodeAgent, ToolCallingAgent, tool
 from smolagents.monitoring import AgentLogger, LogLevel
 from smolagents.monitoring.highlight import markdown, python
 from smolagents.testing import ScriptedModel, tool_call, tool_calls
-from smolagents.types.usage import TokenUsage
+from smolagents.types.usage import Timing, TokenUsage
 from support.terminal import ANSI, on_pty
 
 
@@ -178,6 +178,8 @@ def test_a_run_after_others_needs_no_name():
     stopped = CodeAgent([], ScriptedModel([code("1")]), logger=logger, stream_outputs=True).run("x", stream=True)
     next(stopped)
     stopped.close()
+    alone = CodeAgent([], ScriptedModel([code("print(1)")]), logger=logger)
+    alone.step(ActionStep(1, Timing(0.0)))
     logger.console.file.truncate(0)
     ToolCallingAgent([], ScriptedModel([tool_calls(tool_call("final_answer", {"answer": 1}))]), logger=logger).run("x")
     assert "=== Step 1 ===" in shown(logger)

@@ -50,6 +50,8 @@ class Reporter:
             view = run.view
             if view is None:
                 view = run.view = _RunView(run, self.logger)
+                if type(event) is TaskStep:  # a step that is taken outside of a run has no end either
+                    view.begin()
             if type(event) is ChatMessageStreamDelta:
                 view.stream(event)
                 return
@@ -105,11 +107,14 @@ class _RunView:
         above = active_run.get()  # whose tools or code called this run
         self._above: _RunView | None = None if above is None or above is run else above.view
         self._below = 0
-        if self._above is not None:
-            self._above._below += 1
         self._depth: int = 0 if self._above is None else self._above._depth + 1
         self._name = run.agent.name or f"run {len(_VIEWS) + 1}"
         self.speaker = Speaker(self._depth, self._name if self._depth else None)
+
+    def begin(self) -> None:
+        """The run is one of those that are shown, until it is closed."""
+        if self._above is not None:
+            self._above._below += 1
         for other in _VIEWS - set(self._ancestors()):
             other._join_crowd()
             self._join_crowd()
@@ -132,6 +137,7 @@ class _RunView:
             _VIEWS.discard(self)
             if self._above is not None:
                 self._above._below -= 1
+                self._above = None  # what is kept of a run must not keep those that called it
 
     def _settle(self) -> None:
         """Nothing of the run is going on at this moment: take its live lines away."""
