@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -46,6 +47,9 @@ PIECES += [
     "&lt;",
     "!",
     "[",
+    "](",
+    "[a]:",
+    "https://a/",
 ]
 
 
@@ -63,9 +67,36 @@ def tokens(text: str) -> list[Any]:
 @example("`a\n- <img src=x> `")
 @example("| ` | <img src=x> ` |\n|-|-|")
 @example("\\`<img src=x>`")
+@example("\\\\`a` <img src=x> `")
+@example("[a](b`c) <img src=x> `")
+@example("[a](b`c) ![a](b) `")
 def test_no_html_and_no_picture_gets_through(text: str) -> None:
-    kinds = {token.type for token in tokens(safe_markdown(text))}
-    assert not kinds & {"html_block", "html_inline", "image"}
+    found = tokens(safe_markdown(text))
+    assert not {token.type for token in found} & {"html_block", "image"}
+    assert {token.content for token in found if token.type == "html_inline"} <= {"<code>", "</code>"}
+
+
+@pytest.mark.parametrize("before", ["[a](b`c)", "https://a.example/b`c", "$$ `$$", "www.a.example/`", "\\\\`a`"])
+@pytest.mark.parametrize("hostile", ["<img src=x>", "<!--", "</p>", "<?x", "![a](b)"])
+def test_code_within_a_line_is_safe_whatever_takes_its_first_mark(before: str, hostile: str) -> None:
+    shown = safe_markdown(f"{before} {hostile} `")
+    assert not re.search(r"<(?!/?code>)", shown)
+    assert "![" not in shown
+
+
+def test_code_within_a_line_is_shown_as_it_is() -> None:
+    shown = READER.render(safe_markdown("Use `List<T>` and `__a__*b*c <b> ![x]`."))
+    assert shown == "<p>Use <code>List&lt;T&gt;</code> and <code>__a__*b*c &lt;b&gt; ![x]</code>.</p>\n"
+
+
+def test_a_block_of_code_is_not_taken_for_an_address_by_readers_that_look_for_those_first() -> None:
+    assert safe_markdown("[a]:\n```\n<img src=x>\n```") == "[a]:\n\n```\n<img src=x>\n```"
+
+
+@pytest.mark.parametrize("language", ["mermaid", "Mermaid", " mermaid "])
+def test_a_diagram_is_shown_as_the_text_it_is(language: str) -> None:
+    text = safe_markdown(f"```{language}\ngraph TD; A[<img src=x>]\n```")
+    assert text == "```\ngraph TD; A[<img src=x>]\n```"
 
 
 @given(st.text(max_size=300), st.sampled_from(["", "python"]))
@@ -89,7 +120,7 @@ def test_code_in_a_list_is_shown_as_it_is() -> None:
 
 
 def test_a_block_that_is_still_being_written_is_closed() -> None:
-    assert safe_markdown("Look:\n```python\nx = 1") == "Look:\n```python\nx = 1\n```"
+    assert safe_markdown("Look:\n```python\nx = 1") == "Look:\n\n```python\nx = 1\n```"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,11 @@ from smolagents.types.text import truncate_content
 __all__ = ["code_block", "one_line", "safe_markdown", "shown_value"]
 
 _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})([^\n]*)")
-_CODE_SPAN = re.compile(r"(?<![`\\])(`+)(?!`)([^\n|]+?)(?<!`)\1(?!`)")
-"""Code within a line. What may end it for a reader of Markdown (a new line, a cell of a table) ends it here too."""
+_CODE_SPAN = re.compile(r"\\.|(?P<ticks>`+)(?!`)(?P<code>[^\n|]+?)(?<!`)(?P=ticks)(?!`)|`+")
+"""Code within a line, and what only looks like its beginning: a mark that is escaped, and marks that nothing ends.
+What may end code for a reader of Markdown (a new line, a cell of a table) ends it here too."""
+_ACTIVE = re.compile(r"<[a-zA-Z/!?]|!\[")
+"""Where HTML or a picture may begin."""
 _SHOWN_CHARACTERS = 20_000
 """Of one output; a page with more of it is slow, and nobody reads that."""
 
@@ -39,8 +42,13 @@ def safe_markdown(text: str) -> str:
         elif found and not (found[2][0] == "`" and "`" in found[3]):
             parts += _safe_prose(prose)
             margin, fence = found[1], found[2]
-            # At the margin, a block of code begins and ends for every reader of Markdown where it does here.
-            parts.append(fence + re.sub(r"[^\w+#.-]", "", found[3]))
+            # At the margin and after an empty line, a block of code begins and ends for every reader of Markdown where it
+            # does here: without that line, "[a]:" before it takes the marks for an address.
+            language = re.sub(r"[^\w+#.-]", "", found[3])
+            # Gradio would draw this one's code, with what HTML there is in it.
+            language = "" if language.lower() == "mermaid" else language
+            parts += [""] if parts and not parts[-1].endswith("\n") else []
+            parts.append(fence + language)
         else:
             prose.append(line)
     parts += [fence] if fence else _safe_prose(prose)
@@ -56,9 +64,17 @@ def _safe_prose(lines: list[str]) -> list[str]:
     out: list[str] = []
     end = 0
     for span in _CODE_SPAN.finditer(text):
-        out += (_escaped(text[end : span.start()]), span[0])
-        end = span.end()
+        code = span["code"]
+        if code is not None:
+            out += (_escaped(text[end : span.start()]), _code(code) if _ACTIVE.search(code) else span[0])
+            end = span.end()
     return ["".join([*out, _escaped(text[end:])])]
+
+
+def _code(code: str) -> str:
+    """Code within a line, which stays text also where a reader takes its marks for part of an address."""
+    signs = re.sub(r"[^\w\s]|_", lambda sign: f"&#{ord(sign[0])};", code.strip())
+    return f"<code>{signs}</code>"
 
 
 def _escaped(text: str) -> str:
