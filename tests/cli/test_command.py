@@ -260,6 +260,13 @@ def test_a_server_that_is_not_there(capsys):
     assert "--api-base" in err
 
 
+def test_no_network(capsys, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert main(["x", "--model-id", "Qwen/Qwen3-32B", "--verbosity-level", "0"]) == 2
+    assert "cannot reach the model's server: is there a network?" in one_line(capsys)
+
+
 def test_a_traceback_is_shown_when_asked_for(capsys, monkeypatch):
     monkeypatch.setenv("SMOLAGENTS_DEBUG", "1")
     assert main(["x", "--model-type", "Nothing", "--model-id", "m"]) == 2

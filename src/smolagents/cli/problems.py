@@ -60,7 +60,8 @@ def explain(error: BaseException, api_base: str | None = None) -> str:
                 f"({one_line(cause, 200)})"
             )
         if names & _UNREACHABLE:
-            return f"cannot reach {where}: is it running, and is --api-base right? ({one_line(cause, 200)})"
+            question = "is it running, and is --api-base right?" if api_base else "is there a network?"
+            return f"cannot reach {where}: {question} ({one_line(cause, 200)})"
     return one_line(str(error) or type(error).__name__, 400)
 
 
