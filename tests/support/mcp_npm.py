@@ -20,10 +20,7 @@ def npm_server(package: str, *args: str) -> dict[str, Any]:
     beside = Path(sys.executable).parent
     deno = shutil.which("deno", path=os.pathsep.join([str(beside), os.environ["PATH"]]))
     if deno is None or not (FETCHED / ".installed").exists():
-        reason = "the servers of others are not here; fetch them with: make mcp-servers"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        pytest.skip("the servers of others are not here; fetch them with: make mcp-servers")
     command = ["run", "--quiet", "--cached-only", "--no-config", "--node-modules-dir=none", "--allow-all", package]
     return {"command": deno, "args": [*command, *args], "env": {"DENO_DIR": str(FETCHED), "NO_COLOR": "1"}}
 
