@@ -39,11 +39,12 @@ def trace(argv: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="{ls,show,open}")
-    common = Parser(add_help=False)
+    place = Parser(add_help=False)
+    place.add_argument("--dir", metavar="FOLDER", help=f"where the traces are; {ENVIRONMENT} by default")
+    common = Parser(add_help=False, parents=[place])
     common.add_argument("run", nargs="?", metavar="RUN", help="which one; the latest by default")
-    common.add_argument("--dir", metavar="FOLDER", help=f"where the traces are; {ENVIRONMENT} by default")
-    listing = actions.add_parser("ls", help="list the runs in a folder, latest first")
-    listing.add_argument("dir", nargs="?", metavar="FOLDER", help=f"{ENVIRONMENT} by default")
+    listing = actions.add_parser("ls", parents=[place], help="list the runs in a folder, latest first")
+    listing.add_argument("folder", nargs="?", metavar="FOLDER", help="the same as --dir FOLDER")
     show = actions.add_parser("show", parents=[common], help="print a run in the terminal")
     show.add_argument("--whole", action="store_true", help="print all of long texts, and what the models were given")
     opened = actions.add_parser("open", parents=[common], help="show a run as a page in the browser")
@@ -100,6 +101,7 @@ def _files(arguments: argparse.Namespace) -> list[Path]:
 
 
 def _list(arguments: argparse.Namespace) -> None:
+    arguments.dir = arguments.dir or arguments.folder
     folder = _folder(arguments)
     traces = find_traces(folder)
     if not traces:
@@ -144,12 +146,12 @@ def _open(arguments: argparse.Namespace) -> None:
 def _live(arguments: argparse.Namespace) -> None:
     from smolagents.ui.trace.live import LiveView
 
+    path = _files(arguments)[0]
     try:
-        view = LiveView(_files(arguments)[0], port=arguments.port)
-    except OSError as error:
-        raise CliError(
-            f"cannot listen on port {arguments.port}: {error.strerror}; choose another with --port"
-        ) from None
+        view = LiveView(path, port=arguments.port)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "ports are numbers from 0 to 65535"
+        raise CliError(f"cannot listen on port {arguments.port}: {reason}; choose another with --port") from None
     with view:
         print(f"{view.url}\nCtrl-C stops it.", flush=True)
         _browse(view.url, arguments)
