@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from smolagents import CodeAgent, ToolCallingAgent, tool
 from smolagents.agents.team import AgentSource, Team
@@ -27,6 +29,7 @@ from smolagents.testing import ScriptedModel, tool_call, tool_calls
 from smolagents.types.messages import ChatMessage, MessageRole
 from smolagents.types.usage import TokenUsage
 from smolagents.ui.trace.page import page_of
+from smolagents.ui.trace.terminal import show
 
 MESSAGING = Path(__file__).parent.parent / "messaging"
 
@@ -313,6 +316,32 @@ def test_a_folder_that_cannot_be_made_costs_the_trace_and_not_the_run(tmp_path, 
     assert str(tmp_path / "file" / "traces") in warnings[0]
 
 
+def test_a_folder_that_nobody_can_tell_costs_the_trace_and_not_the_run(monkeypatch, caplog):
+    caplog.set_level(logging.WARNING, "smolagents")
+    monkeypatch.setenv("SMOLAGENTS_TRACE_DIR", "~no-such-user-here/traces")
+    assert code_agent(code("final_answer(1)")).run("One.") == 1
+    assert code_agent(code("final_answer(2)")).run("Two.") == 2
+    assert len(caplog.records) == 1
+    assert "~no-such-user-here/traces" in caplog.text
+    monkeypatch.delenv("SMOLAGENTS_TRACE_DIR")
+    caplog.clear()
+    assert code_agent(code("final_answer(3)"), trace_dir="~no-such-user-here/traces").run("Three.") == 3
+    assert "~no-such-user-here/traces" in caplog.text
+    with pytest.raises(ValueError, match="no-such-user-here"):
+        trace_to("~no-such-user-here/traces")
+
+
+def test_a_run_that_goes_on_does_not_keep_the_files_of_finished_ones(tmp_path):
+    with trace_to(tmp_path) as tracer:
+        going_on = code_agent(code("x = 1"), code("final_answer(1)")).run("Long.", stream=True)
+        next(going_on)
+        for number in range(100):
+            code_agent(code("final_answer(1)")).run(f"Short {number}.")
+        assert len(tracer._files) <= 65
+        list(going_on)
+    assert len(find_traces(tmp_path)) == 101
+
+
 def test_a_huge_output_is_cut_and_says_so(tmp_path):
     @tool
     def flood() -> str:
@@ -417,6 +446,30 @@ def test_lines_that_are_not_records_are_passed_over(tmp_path):
     assert only(tmp_path).agent.attributes["output"] == 1
     data = page_of([path]).partition('id="data">')[2].partition("</script>")[0]
     json.loads(data, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("junk", ["null", "true", "7", "1e999", '"x"', "[1]", '{"$image": []}', "1" + "0" * 400])
+def test_any_value_in_any_field_of_another_writers_record_is_borne(tmp_path, junk):
+    with trace_to(tmp_path):
+        code_agent(code("final_answer(1)")).run("One.")
+    (path,) = tmp_path.iterdir()
+    header, *lines = path.read_text().splitlines()
+    changed = []
+    for line in lines:
+        record = json.loads(line)
+        for part in (record, record.get("attributes") or record.get("message") or {}):
+            for key, value in list(part.items()):
+                if key != "type":
+                    part[key] = "@junk@"
+                    changed.append(json.dumps(record).replace('"@junk@"', junk))
+                    part[key] = value
+    for line in changed:
+        # Instead of the true record or before it, so that each is the one that counts.
+        path.write_text("\n".join([header, line, *lines]))
+        find_traces(tmp_path)
+        show(read_trace(related(path)), Console(file=io.StringIO()), whole=True)
+        data = page_of([path]).partition('id="data">')[2].partition("</script>")[0]
+        json.loads(data, parse_constant=refuse)
 
 
 def test_files_that_are_not_traces(tmp_path):

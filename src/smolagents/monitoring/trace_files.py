@@ -59,10 +59,16 @@ class TraceFiles:
     Args:
         folder: Where the files go.
         everything: Whether all runs are written; else only those of agents whose `trace_dir` is this folder.
+
+    Raises:
+        ValueError: there is no telling which folder is meant: `~` is nobody's, or the working directory is gone.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, everything: bool = True) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        try:
+            self.folder = Path(folder).expanduser().absolute()
+        except (RuntimeError, OSError) as error:
+            raise ValueError(f"the folder for traces, {os.fspath(folder)!r}, cannot be found: {error}") from error
         self.everything = everything
         self._lock = threading.Lock()
         self._spans: dict[str, _OpenSpan] = {}
@@ -128,9 +134,10 @@ class TraceFiles:
             file = _File(self, span)
         self._files[key] = file
         if len(self._files) > _MAX_FILES_REMEMBERED:
-            oldest = next(iter(self._files))
-            if self._files[oldest].users == 0:
-                del self._files[oldest]
+            # Not only the oldest is looked at: it may be of a run that goes on for days.
+            idle = next((one for one, known in self._files.items() if known.users == 0 and one != key), None)
+            if idle is not None:
+                del self._files[idle]
         return file
 
     def lost(self, error: OSError) -> None:
@@ -316,7 +323,11 @@ def follow_environment() -> str | None:
         named = os.environ.get(ENVIRONMENT)
         if _of_environment is not None:
             remove_tracer(_of_environment)
-        _of_environment = TraceFiles(named) if named and named.strip() else None
+        _of_environment = None
+        try:
+            _of_environment = TraceFiles(named) if named and named.strip() else None
+        except ValueError as error:
+            _log.warning("runs are not written, though %s is set: %s", ENVIRONMENT, error)
         if _of_environment is not None:
             add_tracer(_of_environment)
     return named
@@ -325,15 +336,20 @@ def follow_environment() -> str | None:
 _of_agents: dict[Path, TraceFiles] = {}
 
 
-def traces_of_agent(folder: str | os.PathLike[str]) -> str:
+def traces_of_agent(folder: str | os.PathLike[str]) -> str | None:
     """Write the runs of agents that have this folder as their `trace_dir`.
 
     Returns:
-        The folder as the attribute `trace_dir` of such an agent's spans names it.
+        The folder as the attribute `trace_dir` of such an agent's spans names it; None, with a warning in the log, where
+        there is no telling which it is.
     """
     from smolagents.monitoring.tracing import add_tracer
 
-    tracer = TraceFiles(folder, everything=False)
+    try:
+        tracer = TraceFiles(folder, everything=False)
+    except ValueError as error:
+        _log.warning("a run is not written: %s", error)
+        return None
     with _registry_lock:
         if tracer.folder not in _of_agents:
             _of_agents[tracer.folder] = tracer

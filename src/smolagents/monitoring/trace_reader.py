@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,11 +77,12 @@ class Trace:
             seen.add(at.span_id)
             given = at.attributes.get("messages")
             given = given if isinstance(given, dict) else {}
-            first = int(given.get("first") or 0)
-            then = list(given.get("then") or ())
+            first = _number(given.get("first"))
+            then = _numbers(given.get("then"))
             parts.append(then if count is None else then[: max(0, count - first)])
             count = first if count is None else min(count, first)
-            at = self.spans.get(given.get("like") or "")
+            like = given.get("like")
+            at = self.spans.get(like) if isinstance(like, str) else None
         numbers = [number for part in reversed(parts) for number in part]
         return [known[number] for number in numbers if number in known]
 
@@ -103,6 +106,14 @@ class Trace:
             if span.kind == "chat" and isinstance(value := span.attributes.get(name), (int, float))
         ]
         return sum(found) if found else None
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _numbers(value: Any) -> list[int]:
+    return [number for number in value if isinstance(number, int)] if isinstance(value, list) else []
 
 
 @dataclass(kw_only=True)
@@ -144,10 +155,51 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def record_of(line: bytes) -> dict[str, Any] | None:
     """The record on a line; None if it is not one."""
     try:
-        record = json.loads(line, parse_constant=str)  # NaN and its like are not JSON to a browser
+        # NaN and its like are not JSON to a browser, nor is what 1e999 would be written as.
+        record = json.loads(line, parse_constant=str, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("type"), str) else None
+    return record if isinstance(record, dict) and _is_sound(record) else None
+
+
+def _finite(number: str) -> float | str:
+    value = float(number)
+    return value if abs(value) < math.inf else number
+
+
+def _is_sound(record: dict[str, Any]) -> bool:
+    """Whether a record has what its type needs. What it says in attributes can be anything."""
+    kind = record.get("type")
+    if not isinstance(kind, str):
+        return False
+    return all(fits(record.get(name)) for name, fits in _FIELDS.get(kind, {}).items())
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) < _LATEST
+
+
+def _is(*kinds: type | None) -> Callable[[Any], bool]:
+    classes = tuple(type(None) if kind is None else kind for kind in kinds)
+    return lambda value: isinstance(value, classes)
+
+
+_LATEST = 1e12
+"""Seconds since the epoch that no clock shows; a larger number cannot be counted with."""
+_FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "start": {
+        "span_id": _is(str),
+        "parent_id": _is(str, None),
+        "kind": _is(str),
+        "name": _is(str),
+        "started_at": _is_time,
+        "attributes": _is(dict),
+    },
+    "event": {"span_id": _is(str), "at": _is_time, "name": _is(str), "attributes": _is(dict)},
+    "end": {"span_id": _is(str), "ended_at": _is_time, "error": _is(str, None), "attributes": _is(dict)},
+    "message": {"id": _is(int), "message": _is(dict)},
+    "image": {"id": _is(str)},
+}
 
 
 def read_trace(paths: Sequence[Path]) -> Trace:
@@ -166,8 +218,7 @@ def read_trace(paths: Sequence[Path]) -> Trace:
                 if trace.trace_id != trace_id:
                     raise TraceFileError(f"{path} belongs to another trace than {paths[0]}")
             elif trace is not None:
-                with contextlib.suppress(TypeError, ValueError):  # fields of the wrong type, from another writer
-                    _add(trace, path, record)
+                _add(trace, path, record)
     if trace is None:
         raise TraceFileError("no file was given")
     trace.spans = dict(sorted(trace.spans.items(), key=lambda item: item[1].started_at))
@@ -179,36 +230,36 @@ def read_trace(paths: Sequence[Path]) -> Trace:
 
 def _add(trace: Trace, path: Path, record: dict[str, Any]) -> None:
     kind = record["type"]
-    if kind == "message" and isinstance(record.get("message"), dict):
-        trace.messages.setdefault(path, {})[record.get("id", -1)] = record["message"]
+    if kind == "message":
+        trace.messages.setdefault(path, {})[record["id"]] = record["message"]
     elif kind == "image":
-        trace.images[str(record.get("id"))] = record
+        trace.images[record["id"]] = record
     elif kind == "start":
         span = SpanRecord(
-            span_id=str(record.get("span_id")),
+            span_id=record["span_id"],
             parent_id=record.get("parent_id"),
-            kind=str(record.get("kind")),
-            name=str(record.get("name")),
-            started_at=float(record.get("started_at") or 0),
+            kind=record["kind"],
+            name=record["name"],
+            started_at=record["started_at"],
             file=path,
-            attributes=dict(record.get("attributes") or {}),
+            attributes=record["attributes"],
         )
         trace.spans.setdefault(span.span_id, span)
-    elif (known := trace.spans.get(str(record.get("span_id")))) is not None:
-        attributes = record.get("attributes") or {}
+    elif kind in ("end", "event") and (known := trace.spans.get(record["span_id"])) is not None:
+        attributes = record["attributes"]
         if kind == "end":
-            known.ended_at = float(record.get("ended_at") or known.started_at)
+            known.ended_at = record["ended_at"]
             known.error = record.get("error")
             known.attributes.update(attributes)
-        elif kind == "event" and isinstance(attributes.get("text"), str):
-            name = str(record.get("name"))
+        elif isinstance(attributes.get("text"), str):
+            name = record["name"]
             known.texts[name] = known.texts.get(name, "") + attributes["text"]
 
 
 def related(path: Path) -> list[Path]:
     """The files of the trace that `path` belongs to, which lie in its folder: itself first, the others by name."""
     trace_id = str(next(read_lines(path)).get("trace_id"))
-    others = sorted(path.parent.glob(f"*-{trace_id[:8]}-*.jsonl"))
+    others = sorted(path.parent.glob(f"*-{glob.escape(trace_id[:8])}-*.jsonl"))
     return [path, *(other for other in others if other != path and _trace_id(other) == trace_id)]
 
 
@@ -232,7 +283,10 @@ def find_traces(folder: Path) -> list[TraceSummary]:
         trace_id = _trace_id(path)
         if trace_id is not None:
             by_trace.setdefault(trace_id, []).append(path)
-    summaries = [_summary(trace_id, paths) for trace_id, paths in by_trace.items()]
+    summaries: list[TraceSummary | None] = []
+    for trace_id, paths in by_trace.items():
+        with contextlib.suppress(OSError):  # taken away while it is looked at
+            summaries.append(_summary(trace_id, paths))
     return sorted((one for one in summaries if one is not None), key=lambda one: one.started_at, reverse=True)
 
 
@@ -246,20 +300,20 @@ def _summary(trace_id: str, paths: Sequence[Path]) -> TraceSummary | None:
         for record in _ends_of(path):
             if record["type"] == "start":
                 starts.append((record, path))
-                if record.get("kind") == "invoke_agent":
+                if record["kind"] == "invoke_agent":
                     break
     if not starts:
         return None
-    starts.sort(key=lambda pair: pair[0].get("started_at") or 0)
+    starts.sort(key=lambda pair: float(pair[0]["started_at"]))
     first = starts[0][0]
-    run, path = next((pair for pair in starts if pair[0].get("kind") == "invoke_agent"), starts[0])
+    run, path = next((pair for pair in starts if pair[0]["kind"] == "invoke_agent"), starts[0])
     ended = next((one for one in _ends_of(path) if one["type"] == "end" and one["span_id"] == run["span_id"]), {})
     return TraceSummary(
         trace_id=trace_id,
         paths=[path, *(other for other in paths if other != path)],
-        name=str(run.get("name")),
-        task=_task_in(first.get("attributes") or {}),
-        started_at=float(first.get("started_at") or 0),
+        name=run["name"],
+        task=_task_in(first["attributes"]),
+        started_at=first["started_at"],
         ended_at=ended.get("ended_at"),
         error=ended.get("error"),
         size=sum(path.stat().st_size for path in paths),

@@ -121,8 +121,9 @@ def _line(span: SpanRecord) -> RenderableType:
     else:
         name = "" if span.kind in ("run_code", "plan") else span.name
     facts = ["no end" if span.duration is None else duration(span.duration)]
-    if span.kind == "chat" and "input_tokens" in about:
-        facts.append(f"{about['input_tokens']:,} → {about.get('output_tokens', 0):,} tokens")
+    into, out = about.get("input_tokens"), about.get("output_tokens", 0)
+    if span.kind == "chat" and isinstance(into, (int, float)) and isinstance(out, (int, float)):
+        facts.append(f"{into:,} → {out:,} tokens")
     if isinstance(about.get("cost"), (int, float)) and span.kind == "chat":
         facts.append(f"${about['cost']:.4f}")
     label = " ".join(part for part in (word, one_line(name, 60)) if part)
