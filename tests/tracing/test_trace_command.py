@@ -158,9 +158,3 @@ def test_a_taken_port_is_named(folder, capsys):
         code, _, err = run(capsys, "open", "--live", "--no-browser", "--dir", folder, "--port", port)
     assert code == 2
     assert f"cannot listen on port {port}" in err
-
-
-def test_a_number_that_is_no_port(folder, capsys):
-    code, _, err = run(capsys, "open", "--live", "--no-browser", "--dir", folder, "--port", 65536)
-    assert code == 2
-    assert "cannot listen on port 65536: ports are numbers from 0 to 65535" in err

@@ -149,9 +149,10 @@ def _live(arguments: argparse.Namespace) -> None:
     path = _files(arguments)[0]
     try:
         view = LiveView(path, port=arguments.port)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "ports are numbers from 0 to 65535"
-        raise CliError(f"cannot listen on port {arguments.port}: {reason}; choose another with --port") from None
+    except OSError as error:
+        raise CliError(
+            f"cannot listen on port {arguments.port}: {error.strerror}; choose another with --port"
+        ) from None
     with view:
         print(f"{view.url}\nCtrl-C stops it.", flush=True)
         _browse(view.url, arguments)
