@@ -112,6 +112,18 @@ def test_a_redirect_to_another_host_is_not_followed(confined_tools, shop):
     assert not [url for url in shop.visited if url.startswith(shop.other_host)]
 
 
+def test_a_window_that_opens_for_another_host_is_closed(confined, confined_tools, shop):
+    confined_tools["go_to"](f"{shop.url}/men/linen-shirt.html")
+    link = f"<a target=_blank href={shop.other_host}>Offers</a>"
+    confined.act(
+        lambda driver: driver.execute_script("document.body.insertAdjacentHTML('afterbegin', arguments[0])", link)
+    )
+    with pytest.raises(BrowserError, match="localhost was not opened: only these domains are allowed"):
+        confined_tools["click"]("Offers")
+    assert "Current page: Linen shirt" in confined_tools["read_page"]()
+    assert confined.act(lambda driver: len(driver.window_handles)) == 1
+
+
 @pytest.mark.parametrize("host", ["localhost", "[::1]", "0.0.0.0", "sub.localhost"])
 def test_a_page_loads_nothing_from_another_host(confined, confined_tools, shop, host):
     other = f"http://{host}:{shop.server_port}"

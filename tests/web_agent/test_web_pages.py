@@ -149,6 +149,7 @@ def test_files_are_saved_into_the_folder(tools, shop, downloads):
     tools["close_popups"]()
     assert tools["download"]("Size guide").startswith(f"Saved {downloads / 'size-guide.csv'} (27 bytes).")
     assert (downloads / "size-guide.csv").read_text() == "size,chest\nS,92\nM,98\nL,104\n"
+    assert tools["download"]("Size guide").startswith(f"Saved {downloads / 'size-guide (1).csv'} (27 bytes).")
     saved = tools["download"](f"{shop.url}/invoice")
     (invoice,) = downloads.glob("*invoice*")
     assert saved.startswith(f"Saved {invoice} (9 bytes). Current page: Linen shirt")

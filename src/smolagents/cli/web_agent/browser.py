@@ -214,7 +214,7 @@ class Browser:
         """Where the browser was led to a host that is not allowed, go back and say so."""
         host = urlsplit(driver.current_url).hostname
         if host is not None and not is_allowed(host, self.settings.allowed_domains):
-            driver.back()
+            _go_back(driver)
             raise BrowserError(refusal(host, self.settings.allowed_domains))
 
 
@@ -235,6 +235,15 @@ def _switch_to_another(driver: WebDriver) -> bool:
         driver.switch_to.window(driver.window_handles[-1])
         return True
     return False
+
+
+def _go_back(driver: WebDriver) -> None:
+    """Leave a page for the one before, which is in the other window where this one was opened for it."""
+    if len(driver.window_handles) > 1 and driver.execute_script("return history.length") == 1:
+        driver.close()
+        _switch_to_another(driver)
+    else:
+        driver.back()
 
 
 def _first_line(error: Exception) -> str:

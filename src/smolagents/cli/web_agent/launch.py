@@ -204,6 +204,8 @@ def _options(options: Any, settings: BrowserSettings, browser: str, profile: str
             "plugins.always_open_pdf_externally": True,
             "credentials_enable_service": False,
             "profile.default_content_setting_values.notifications": 2,
+            # Without asking, which nobody would answer: a page's second file would never come.
+            "profile.default_content_setting_values.automatic_downloads": 1,
         },
     )
     options.add_experimental_option(_START_OPTION, _START_SECONDS * 1000)
