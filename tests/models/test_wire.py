@@ -92,7 +92,7 @@ def test_reasoning_comes_apart_from_the_answer(make):
             events=[
                 chunk({"reasoning_content": "h"}),
                 chunk({"reasoning_content": "m"}),
-                chunk({"content": "ok"}),
+                chunk({"content": "ok"}, "stop"),
                 "[DONE]",
             ]
         ),
@@ -100,6 +100,28 @@ def test_reasoning_comes_apart_from_the_answer(make):
         model = make(wire.url)
         for message in (model.generate(user("x")), agglomerate_stream_deltas(model.generate_stream(user("x")))):
             assert (message.content, message.reasoning_content) == ("ok", "hm")
+
+
+@both
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_stream_that_ends_without_a_reason_was_broken_off_if_the_server_gives_reasons(make, asynchronous):
+    whole = Answer(events=[chunk({"content": "all of it"}, "stop"), "[DONE]"])
+    part = Answer(events=[chunk({"content": "half of"})])
+
+    def streamed(model):
+        async def gathered():
+            return [delta async for delta in model.agenerate_stream(user("x"))]
+
+        deltas = asyncio.run(gathered()) if asynchronous else model.generate_stream(user("x"))
+        return agglomerate_stream_deltas(list(deltas)).content
+
+    with serve_answers(part, whole, part) as wire:
+        model = make(wire.url)
+        assert streamed(model) == "half of"  # from a server of which nothing is known yet
+        assert streamed(model) == "all of it"
+        with pytest.raises(AgentGenerationError, match="before the end of the reply") as caught:
+            streamed(model)
+        assert caught.value.kind == "connection"
 
 
 def test_cached_and_reasoning_tokens():

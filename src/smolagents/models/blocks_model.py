@@ -15,6 +15,8 @@ __all__ = ["BlocksModel"]
 class BlocksModel(WireModel):
     """Base of models to which calls of tools, and their results, go back as blocks of messages."""
 
+    _gives_reasons = True
+
     def _parameters(
         self,
         messages: Messages,

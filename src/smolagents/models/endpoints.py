@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 __all__ = ["connection_failure", "is_on_this_machine", "without_credentials"]
 
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")  # and not the name 127.0.0.1.example
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 _KEY_IN_QUERY = re.compile(
     r"([?&](?:code|[^=&#\s]*(?:key|token|secret|sig|signature)[^=&#\s]*)=)[^&#\s'\"]+", re.IGNORECASE
@@ -20,7 +21,7 @@ def is_on_this_machine(url: Any) -> bool:
         host = urlsplit(str(url)).hostname if url else None
     except ValueError:  # no URL at all; the SDK says what is wrong with it
         return False
-    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))
+    return host is not None and (host in ("localhost", "::1") or _LOOPBACK.fullmatch(host) is not None)
 
 
 def without_credentials(text: str) -> str:

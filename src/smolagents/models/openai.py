@@ -71,6 +71,7 @@ class OpenAIModel(ChatCompletionsModel):
         )
         if api == "responses":
             self._given_facts["accepts_stop"] = False  # this API knows no stop sequences
+            self._gives_reasons = True
 
     def create_client(self) -> Any:
         """The SDK's client."""

@@ -67,6 +67,10 @@ class WireModel(ApiModel):
     provider_name: ClassVar[str | None] = None
     """Name in `ChatMessage.provider_items` of what is this API's, to be had back in its messages."""
 
+    _gives_reasons = False
+    """Whether the server says why a reply is over, so that a stream that ends without it was broken off. Not all servers
+    of OpenAI's API do; what one does is seen from its replies."""
+
     def _create(self, parameters: dict[str, Any]) -> Any:
         """Make the call. With `stream` among the parameters, an iterable of chunks, with `close` if it holds a connection."""
         raise NotImplementedError
@@ -207,6 +211,8 @@ class WireModel(ApiModel):
         message = self._message(response)
         separate_reasoning(message)
         message.finish_reason = normalized_finish_reason(message.finish_reason)
+        if message.finish_reason is not None:
+            self._gives_reasons = True
         if stops:
             cut = remove_content_after_stop_sequences(message.content, stops)
             if cut != message.content:
@@ -323,6 +329,12 @@ class WireModel(ApiModel):
         rest, summary = refiner.rest()
         if rest is not None:
             yield rest
+        if summary.finish_reason is not None:
+            self._gives_reasons = True
+        elif self._gives_reasons:
+            failure = AgentGenerationError("the server ended the stream before the end of the reply")
+            failure.kind = "connection"
+            raise failure
         summary.model_id = summary.model_id or self.model_id
         if summary.token_usage is not None:
             message = ChatMessage("assistant", token_usage=summary.token_usage, model_id=summary.model_id)  # type: ignore[arg-type]
