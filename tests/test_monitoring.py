@@ -139,7 +139,7 @@ def test_tags_in_a_models_words_are_not_swallowed():
     assert "Before <code>print(1)</code> and <b>after</b>" in ANSI.sub("", shown(logger))
 
 
-HOSTILE = "\x1b]0;title\x07 \x1b[2J\x1b[H \x9b31m \x08\x08 one\rtwo \x00 \u202eabc \ud83d end"
+HOSTILE = "\x1b]0;title\x07 \x1b[2J\x1b[H \x9b31m \x08\x08 one\rtwo \x00 \u202eabc \u2067def \u202bghi \ud83d end"
 
 
 @pytest.mark.parametrize("make", [in_file, on_terminal])
@@ -148,7 +148,7 @@ def test_nothing_in_a_text_acts_on_the_terminal(make):
     say_everything(logger, HOSTILE)
     logger.log(Panel(HOSTILE))
     output = ANSI.sub("", shown(logger))
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", output)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202b\u202e\u2067\ud800-\udfff]", output)
     assert "\\x1b]0;title\\x07" in output
     assert "\x1b[2J" not in shown(logger)
 

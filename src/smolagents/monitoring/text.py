@@ -6,9 +6,10 @@ import re
 
 __all__ = ["clean", "encodable", "fold", "one_line"]
 
-# Control characters but tab and newline, C1 controls, the marks that turn the reading direction round, and
-# halves of characters that no encoding can write.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
+# Control characters but tab and newline, C1 controls, the marks that turn the reading direction round (overrides, and the
+# beginnings of text from right to left, which move code to where it does not stand), and halves of characters that no
+# encoding can write.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202b\u202d\u202e\u2067\ud800-\udfff]")
 _COLOUR = re.compile("\x1b\\[[0-9;:]*m")
 
 FOLD_LINES = 25
