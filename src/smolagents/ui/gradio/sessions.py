@@ -89,8 +89,8 @@ class ChatSession:
                 return False
             transcript = self._working = self._transcript
             self._stopping = False
+            work = partial(self._work, self._conversation, transcript, task, images, arguments)
         transcript.say(shown, role="user")
-        work = partial(self._work, self._conversation, transcript, task, images, arguments)
         # A thread of its own: an agent may start containers or call models that block, and other users must not wait.
         threading.Thread(target=lambda: asyncio.run(work()), name="smolagents-chat", daemon=True).start()
         return True
@@ -213,13 +213,12 @@ class Sessions:
                 idle = [s for s in unseen if not s.running and now - s.last_seen > self._idle_after]
                 for session in idle:
                     del self._by_key[session.key]
-                if not self._by_key:
-                    self._sweeping = False
+                self._sweeping = goes_on = bool(self._by_key)
             for session in abandoned:
                 session.stop()
             for session in idle:
                 session.close()
-            if not self._sweeping:
+            if not goes_on:
                 return
 
     def close(self) -> None:
