@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from smolagents.cli import main
+from smolagents.cli.confinement import default_executor_type
 
 ANSWER = "<code>\nfinal_answer(tenfold(4) + 2)\n</code>"
 SOURCE = '''
@@ -102,6 +103,14 @@ def test_code_is_not_run_unasked(file, capsys):
     said = refused(capsys, file, "What is it?")
     assert f"{file}: running this runs the Python code of the tool 'tenfold' in mine.py" in said
     assert "add --trust" in said
+
+
+@pytest.mark.skipif(default_executor_type()[0] == "local", reason="there is no sandbox here to leave")
+def test_leaving_the_sandbox_is_asked_for(file, capsys):
+    file.write_text(file.read_text().replace("mine.py:tenfold", "wikipedia_search") + "executor_type: local\n")
+    assert "runs code that the model writes in this process" in refused(capsys, file, "What is it?")
+    assert main(["serve-mcp", str(file)]) == 2
+    assert "runs code that the model writes in this process" in capsys.readouterr().err
 
 
 def test_nothing_is_asked_for_the_librarys_own_code(file, server, capsys):

@@ -135,7 +135,7 @@ def load(arguments: argparse.Namespace) -> Any:
     """
     from smolagents.agents.base import MultiStepAgent
     from smolagents.agents.saving.reading import read_file
-    from smolagents.cli.confinement import default_executor_type
+    from smolagents.cli.confinement import confine
     from smolagents.cli.session import Session
     from smolagents.monitoring import AgentLogger, LogLevel
 
@@ -143,11 +143,8 @@ def load(arguments: argparse.Namespace) -> Any:
         data = read_file(Path(arguments.file))
     except (ValueError, OSError) as error:
         raise CliError(str(error)) from error
-    remark = ""
-    for each in _coders(data):
-        if "executor_type" not in each:
-            each["executor_type"], remark = default_executor_type()
-    _ask(data, arguments.trust)
+    unconfined, remark = confine(data)
+    _ask(data, unconfined, arguments.trust)
     wanted = arguments.verbosity_level
     level = wanted if wanted is not None else data.get("verbosity_level", LogLevel.INFO)
     # At level 0 the answer alone is printed, so that it can be assigned to a variable of a script.
@@ -174,10 +171,10 @@ def load(arguments: argparse.Namespace) -> Any:
     return Session(agent, logger, arguments.api_base)
 
 
-def _ask(data: Any, trusted: bool) -> None:
+def _ask(data: Any, unconfined: list[str], trusted: bool) -> None:
     from smolagents.agents.saving.trust import what_it_does
 
-    found = what_it_does(data)
+    found = [*what_it_does(data), *unconfined]
     if not found or trusted:
         return
     if not on_terminal():
@@ -197,13 +194,6 @@ def _model(arguments: argparse.Namespace, data: Any, logger: Any) -> Any:
         return None
     with logger.status("Loading the model…"):
         return choose_model(*given, confirm=confirm if on_terminal() else None)
-
-
-def _coders(data: Any) -> Iterator[Any]:
-    if data.get("class") == "CodeAgent":
-        yield data
-    for member in data.get("managed_agents") or ():
-        yield from _coders(member)
 
 
 def _team(agent: Any) -> Iterator[Any]:

@@ -59,13 +59,15 @@ def _load(arguments: argparse.Namespace) -> Any:
     from smolagents.agents.base import MultiStepAgent
     from smolagents.agents.saving.reading import read_file
     from smolagents.agents.saving.trust import names_others, what_it_does
+    from smolagents.cli.confinement import confine
 
     path = Path(arguments.folder)
     if not path.exists():
         raise CliError(f"there is no folder {arguments.folder!r}; give the folder that agent.save() wrote")
     data = read_file(path)
     # The code in a folder is what was asked for; what it names besides is not.
-    found = names_others(data) if path.is_dir() else what_it_does(data)
+    unconfined, _ = confine(data)
+    found = names_others(data) if path.is_dir() else [*what_it_does(data), *unconfined]
     if found and not arguments.trust:
         raise CliError(f"{data.label}: serving this {'; '.join(found)}. If you trust it, add --trust")
     agent: Any = MultiStepAgent.from_dict(data, trust_remote_code=True)

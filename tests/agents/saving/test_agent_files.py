@@ -14,7 +14,7 @@ import pytest
 import yaml
 from team import Greeter, team
 
-from smolagents import MultiStepAgent, ToolCallingAgent
+from smolagents import CodeAgent, MultiStepAgent, PythonInterpreterTool, ToolCallingAgent
 from smolagents.agents.saving.schema import build_schema, schema_text
 from smolagents.tools.mcp import MCPConnectionError
 from support.hub_server import Hub, serve
@@ -317,6 +317,68 @@ def test_what_would_run_is_named_and_nothing_runs(here: Path) -> None:
         assert "u:p" not in str(caught.value)
 
 
+FAR = "sends what the agent is told, and the key for its model, to https://far.example"
+
+
+@pytest.mark.parametrize(
+    ("data", "asked"),
+    [
+        ({"model": {"class": "OpenAIModel", "model_id": "m", "api_base": "https://far.example/v1"}}, FAR),
+        (
+            {"model": {"class": "OpenAIModel", "model_id": "m", "api_base": "HTTPS://far.example"}},
+            FAR,
+        ),
+        (
+            {"model": {"class": "OpenAIModel", "model_id": "m", "api_base": "${NOT_SET:-https://far.example}"}},
+            "to https://far.example",
+        ),
+        ({"model": {"class": "OpenAIModel", "api_base": "http://127.0.0.1.far.example"}}, "127.0.0.1.far.example"),
+        ({"model": {"class": "OpenAIModel", "client_kwargs": {"base_url": "https://far.example"}}}, FAR),
+        ({"model": {"class": "InferenceClientModel", "model_id": "https://far.example"}}, FAR),
+        (
+            {"model": {"class": "TransformersModel", "model_id": "o/n", "trust_remote_code": True}},
+            "that the model o/n",
+        ),
+        ({"model": {"class": "VLLMModel", "model_kwargs": {"trust_remote_code": True}}}, "runs code that the model"),
+        (
+            {"tools": [{"builtin": "python_interpreter", "arguments": {"authorized_imports": ["*"]}}]},
+            "sets authorized_imports of the tool python_interpreter",
+        ),
+        (
+            {
+                "tools": [
+                    {
+                        "builtin": "ApiWebSearchTool",
+                        "arguments": {"endpoint": "https://e.example", "api_key_name": "K"},
+                    }
+                ]
+            },
+            "sets api_key_name, endpoint of the tool ApiWebSearchTool",
+        ),
+        ({"tools": [{"builtin": "visit_webpage", "arguments": {"allow_private": True}}]}, "sets allow_private of"),
+    ],
+)
+def test_what_opens_the_librarys_own_parts_is_asked_for(here: Path, data: dict[str, Any], asked: str) -> None:
+    with pytest.raises(ValueError, match="pass trust_remote_code=True") as caught:
+        MultiStepAgent.from_file(write(here, data))
+    assert asked in str(caught.value)
+
+
+def test_what_opens_a_saved_tool_is_asked_for(here: Path) -> None:
+    CodeAgent(tools=[PythonInterpreterTool(authorized_imports=["os"])]).save(here / "saved")
+    with pytest.raises(ValueError, match="sets authorized_imports of the tool python_interpreter"):
+        MultiStepAgent.from_file(here / "saved")
+    CodeAgent(tools=[PythonInterpreterTool(timeout_seconds=3)]).save(here / "saved")
+    assert MultiStepAgent.from_file(here / "saved").tools["python_interpreter"].timeout_seconds == 3
+
+
+def test_a_model_on_this_machine_is_not_asked_for(here: Path) -> None:
+    for address in ("http://localhost:11434/v1", "http://127.0.0.1:8080", "http://[::1]:8080"):
+        MultiStepAgent.from_file(
+            write(here, {"model": {"class": "OpenAIModel", "model_id": "m", "api_base": address}})
+        )
+
+
 def test_a_class_of_ones_own_is_imported_only_when_trusted(here: Path) -> None:
     (here / "modules" / "agent_file_classes.py").write_text(
         "from smolagents import CodeAgent\nfrom smolagents.testing import ScriptedModel\n"
@@ -398,6 +460,7 @@ print(agent.tools["tenfold"](2), list(agent.managed_agents), list(agent.skills),
     ("text", "said"),
     [
         ("class: [", "is malformed: .* in line 1"),
+        ("code_block_tags: 5", "code_block_tags must be"),
         ("- a\n", "must hold a dictionary"),
         ("", "must hold a dictionary"),
         ("a: 1\nb: 2\na: 3\n", "the key 'a' is given twice, in line 1"),
@@ -507,6 +570,10 @@ def test_a_few_lines_that_stand_for_billions(here: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     assert "holds more than 200,000 values" in refused(here, "\n".join(lines))
+
+
+def test_a_value_that_holds_itself(here: Path) -> None:
+    assert "a value holds itself" in refused(here, "executor_kwargs: &a {again: *a}")
 
 
 def test_servers_that_are_down(here: Path) -> None:

@@ -246,7 +246,11 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
             "a dictionary in {…}" if path.suffix.lower() == ".json" else "a dictionary, such as 'class: CodeAgent'"
         )
         raise ValueError(f"{path} is malformed: it must hold {wanted}, not a {type(data).__name__}")
-    if _count(data, _MOST_VALUES) <= 0:
+    try:
+        left = _count(data, _MOST_VALUES)
+    except RecursionError:
+        raise ValueError(f"{path} is malformed: a value holds itself, or it is nested too deeply") from None
+    if left <= 0:
         raise ValueError(f"{path} holds more than {_MOST_VALUES:,} values, with those that stand for others counted")
     return data
 

@@ -151,7 +151,7 @@ def agent_from_dict(cls: type[MultiStepAgent], agent_dict: Any, kwargs: dict[str
     arguments = {key: value for key, value in data.items() if key in parameters_of(found) and key not in PARTS}
     if "authorized_imports" in data and "additional_authorized_imports" not in data:
         arguments["additional_authorized_imports"] = _beyond_the_basic(data["authorized_imports"] or [])
-    if arguments.get("code_block_tags") is not None and not isinstance(arguments["code_block_tags"], str):
+    if isinstance(arguments.get("code_block_tags"), list):
         arguments["code_block_tags"] = tuple(arguments["code_block_tags"])
     arguments["prompt_templates"] = data.get("prompt_templates")
     of_executor = Resolved({})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,10 +50,63 @@ def _own_code(data: Mapping[str, Any]) -> Iterator[str]:
         module = entry.get("module") if isinstance(entry, Mapping) else None
         if isinstance(module, str) and not module.startswith("smolagents."):
             yield f"imports the module {module}"
+    for tool in _entries(data, "tools"):
+        yield from _of_built_in(tool)
+    yield from _of_model(data)
     yield from _of_execution(data)
     for member in _entries(data, "managed_agents"):
         if isinstance(member, Mapping):
             yield from _own_code(member)
+
+
+_HARMLESS_OF_TOOLS = frozenset(
+    {
+        *(
+            "timeout",
+            "timeout_seconds",
+            "retries",
+            "cache",
+            "rate_limit",
+            "max_results",
+            "max_output_length",
+            "max_bytes",
+        ),
+        *("engine", "provider", "language", "content_type", "extract_format", "user_agent", "api_key", "api_key_env"),
+    }
+)
+"""Arguments of built-in tools that give no access to anything. Others may: to modules, addresses, variables."""
+
+
+def _of_built_in(tool: Any) -> Iterator[str]:
+    """What opens a tool of this library to more than it is made for."""
+    if kind_of(tool) == "builtin":
+        name, arguments = tool["builtin"], tool.get("arguments")
+    elif isinstance(tool, Mapping) and "code" in tool and is_of_this_library(tool["code"]):
+        name, arguments = tool.get("name"), tool.get("init")
+    else:
+        return
+    opened = sorted(map(str, arguments.keys() - _HARMLESS_OF_TOOLS)) if isinstance(arguments, Mapping) else []
+    if opened:
+        yield f"sets {', '.join(opened)} of the tool {name}"
+
+
+def _of_model(data: Mapping[str, Any]) -> Iterator[str]:
+    """Where what is said goes, with the key that the model's class finds by itself; and code of the model's authors."""
+    model = normal_entry(data.get("model"))
+    if not isinstance(model, Mapping):
+        return
+    arguments = arguments_of(model)
+    if _trusts_code(arguments):
+        yield f"runs code that the model {arguments.get('model_id')} brings"
+    if not any(True for _ in _leaving(arguments)):
+        for address in _foreign_addresses(arguments):
+            yield f"sends what the agent is told, and the key for its model, to {_host(address)}"
+
+
+def _trusts_code(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value.get("trust_remote_code")) or any(map(_trusts_code, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_trusts_code, value))
 
 
 _HARMLESS = frozenset({"timeout_seconds", "max_print_outputs_length"})
@@ -119,10 +173,19 @@ def _of_server(server: Any) -> Iterator[str]:
 def _leaving(arguments: Mapping[str, Any]) -> Iterator[str]:
     """Variables of the environment among arguments with an address on another machine."""
     names = variables_of_arguments(arguments)
-    addresses = [each for each in _texts(arguments) if each.startswith(("http://", "https://"))]
-    foreign = [each for each in addresses if not is_on_this_machine(each)]
+    foreign = list(_foreign_addresses(arguments))
     if names and foreign:
         yield f"sends {_and(names)} of the environment to {_host(foreign[0])}"
+
+
+_ADDRESS = re.compile(r"(?:^|:-)\s*(\w[\w+.-]*://[^\s}]+)")  # ":-" comes before the default of a variable
+
+
+def _foreign_addresses(arguments: Any) -> Iterator[str]:
+    for text in _texts(arguments):
+        for found in _ADDRESS.finditer(text):
+            if not is_on_this_machine(found[1]):
+                yield found[1]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -138,7 +201,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _host(address: Any) -> str:
     parts = urlsplit(str(address))
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else str(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}" if parts.netloc else str(address)
 
 
 def _with(names: Iterator[str]) -> str:
