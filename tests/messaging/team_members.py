@@ -44,6 +44,14 @@ def dies_once(marker):
     return _agent("1", model=Dying)
 
 
+def dies():
+    class Dying(ScriptedModel):
+        def generate(self, *args, **kwargs):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return _agent("1", model=Dying)
+
+
 def broken():
     raise RuntimeError("no such model")
 

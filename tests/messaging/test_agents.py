@@ -95,6 +95,23 @@ def test_an_answer_that_cannot_be_sent_is_sent_as_text(boxes):
     assert helper.state["message"] == {"data": [1, 2]}
 
 
+def test_an_answer_that_is_too_long_as_text_is_an_error(tmp_path):
+    with Mailboxes.open(f"sqlite:///{tmp_path}/team.db", agents=[0, 1], max_message_bytes=2000) as boxes:
+        code = "class Long:\n    def __str__(self):\n        return 'y' * 5000\nfinal_answer(Long())"
+        helper = member(boxes, 1, ScriptedModel([f"<code>\n{code}\n</code>"]))
+        SendMessageTool(boxes, 0)(1, "write")
+        assert helper.serve(idle_timeout=0.5).reason == "idle"
+        assert "too large" in ReceiveMessagesTool(boxes, 0)(timeout=5)[0]["content"]
+
+
+def test_a_broken_message_does_not_end_who_reads_it():
+    queues = {0: queue.Queue(), 1: queue.Queue()}
+    helper = member(queues, 1, answering(1))
+    queues[1].put('{"smolagents_message":1,"id":')
+    SendMessageTool(queues, 0)(1, "work")
+    assert helper.serve(idle_timeout=0.5).answered == 1
+
+
 def test_the_tools_tell_the_model_what_is_wrong(boxes):
     send = SendMessageTool(boxes, 0)
     assert "You are agent 0; the others are 1." in send.description

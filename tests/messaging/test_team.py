@@ -68,6 +68,22 @@ def test_an_agent_that_cannot_start_is_given_up_with_the_reason():
     ]
 
 
+def test_the_asker_is_told_when_the_agent_that_was_asked_is_given_up():
+    with Team({0: made_by("answers", text="ok"), 1: made_by("broken")}, max_restarts=0) as team:
+        with pytest.raises(AgentGaveUpError, match=r"agent 1 was given up: .*no such model"):
+            team.run("work", to=1, timeout=60)
+        assert team.run("work", timeout=60) == "ok"
+
+
+def test_a_task_of_which_every_agent_dies_is_given_up():
+    with Team({0: made_by("dies")}, mailbox_settings={"max_attempts": 2}) as team:
+        with pytest.raises(
+            AgentGaveUpError, match="the task was given up: agent 0 died of it 2 times, at last: signal 9"
+        ):
+            team.run("work", timeout=60)
+        assert [message.content for message in team.mailboxes.peek(0, dead=True)] == ["work"]
+
+
 def test_an_error_is_raised():
     with Team({0: made_by("fails")}) as team:
         with pytest.raises(AgentError, match="no server"):
@@ -134,6 +150,9 @@ def test_bad_input_is_told():
         AgentSource(factory="name")
     with pytest.raises(ValueError, match="choose 'processes' or 'ray'"):
         Team({0: made_by("fails")}, engine="slurm")
+    for url in ("memory://", "manager://"):
+        with pytest.raises(ValueError, match="do not reach the processes of a team"):
+            Team({0: made_by("fails")}, mailboxes=url)
     with pytest.raises(ValueError, match="engine='ray'"):
         Team({0: made_by("fails")}, resources={0: {"num_gpus": 1}})
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from smolagents.executors.worker.values import CannotCrossError
-from smolagents.messaging.errors import MailboxesClosedError, MessageTooLargeError, MessagingError
+from smolagents.messaging.errors import MailboxesClosedError, MessageFormatError, MessageTooLargeError, MessagingError
 from smolagents.messaging.mailbox import Delivery, Mailboxes
 from smolagents.messaging.message import AgentId, Message
 from smolagents.messaging.tools import ReceiveMessagesTool, mailbox_of
@@ -141,7 +141,13 @@ class _Service:
                 waits.append(started + max_runtime - now)
             if idle_timeout is not None:
                 waits.append(idle_since + idle_timeout - now)
-            delivery = self.mailboxes.receive(self.agent_id, max(min(waits), 0.0) if waits else None, ("task", "stop"))
+            try:
+                delivery = self.mailboxes.receive(
+                    self.agent_id, max(min(waits), 0.0) if waits else None, ("task", "stop")
+                )
+            except MessageFormatError as error:  # anyone may write to the box: it must not end who reads it
+                _log.warning("agent %r passes over a message: %s", self.agent_id, error)
+                continue
             if delivery is None:
                 continue
             if self.interrupted.is_set():
@@ -192,9 +198,10 @@ class _Service:
 
     def _complete(self, delivery: Delivery, answer: Message) -> None:
         try:
-            self.mailboxes.complete(delivery, answer)
-        except CannotCrossError:
-            self.mailboxes.complete(delivery, delivery.message.reply(str(answer.content), answer.kind))
+            try:
+                self.mailboxes.complete(delivery, answer)
+            except CannotCrossError:
+                self.mailboxes.complete(delivery, delivery.message.reply(str(answer.content), answer.kind))
         except MessageTooLargeError as error:
             self.mailboxes.complete(delivery, delivery.message.reply(f"the answer is too large: {error}", "error"))
 

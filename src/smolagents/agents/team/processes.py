@@ -23,7 +23,12 @@ class ProcessEngine:
     """Starts each agent as a process of its own, which ends when this process ends, in whatever way."""
 
     def prepare(self, url: str) -> None:
-        pass
+        scheme = url.partition(":")[0]
+        if scheme in ("memory", "manager"):
+            raise ValueError(
+                f"{scheme}:// mailboxes do not reach the processes of a team: leave mailboxes out, or give "
+                "'sqlite:///team.db', 'redis://host' or 'nats://host'"
+            )
 
     def open(self) -> None:
         pass

@@ -33,6 +33,7 @@ _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.2, 30.0
 _FORGIVEN_AFTER_SECONDS = 60.0
 """A process that lived so long may fail as often as a new one."""
 _END_SECONDS = 5.0
+_LOOK_AT_DEAD_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 5.0
 """Between two signs of life, or a third of `heartbeat_timeout` if that is less."""
 
@@ -66,6 +67,8 @@ class _Member:
         self.failures = 0
         self.start_at: float | None = 0.0
         self.last_error = ""
+        self.last_words = ""
+        """Why its last life ended."""
         self.done = False
 
 
@@ -135,6 +138,7 @@ class Team:
         self._watcher: threading.Thread | None = None
         self._guard = threading.Lock()
         self._answers: dict[str, Message] = {}
+        self._given: dict[str, AgentId] = {}
 
     @property
     def mailboxes(self) -> Mailboxes:
@@ -204,17 +208,21 @@ class Team:
     def submit(self, task: Any, to: AgentId | None = None) -> str:
         """Give a task to an agent, the first one by default, and return its id."""
         recipient = next(iter(self.sources)) if to is None else to
-        return send_content(self.mailboxes, recipient, task, sender=TEAM).id
+        task_id = send_content(self.mailboxes, recipient, task, sender=TEAM).id
+        self._given[task_id] = recipient
+        return task_id
 
     def result(self, task_id: str, timeout: float | None = None) -> Any:
         """The answer to a task that was submitted.
 
         Raises:
             TimeoutError: there was none after `timeout` seconds.
-            AgentGaveUpError: the agent that worked on it failed too often, and the team gave it up.
+            AgentGaveUpError: the agent that worked on it failed too often, and the team gave it up; or the task did, as
+                each agent that took it died.
             AgentError: the agent answered with an error.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        look_again = 0.0
         while True:
             with self._guard:
                 answer = self._answers.pop(task_id, None)
@@ -225,10 +233,14 @@ class Team:
                     with self._guard:
                         self._answers[delivery.message.in_reply_to or ""] = delivery.message
                     continue
-                self._raise_if_given_up()
+                self._raise_if_given_up(task_id)
+                if time.monotonic() >= look_again:
+                    self._raise_if_dead(task_id)
+                    look_again = time.monotonic() + _LOOK_AT_DEAD_SECONDS
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError(f"no answer to the task {task_id} after {timeout} seconds")
                 continue
+            self._given.pop(task_id, None)
             if answer.kind == "error":
                 raise AgentError(f"agent {answer.sender!r} could not do it: {answer.content}")
             return answer.content
@@ -238,13 +250,21 @@ class Team:
         self.start()
         return self.result(self.submit(task, to), timeout)
 
-    def _raise_if_given_up(self) -> None:
-        if self.report.gave_up and all(agent_id in self.report.gave_up for agent_id in self.sources):
-            reasons = "; ".join(f"agent {agent_id!r}: {why}" for agent_id, why in self.report.gave_up.items())
-            raise AgentGaveUpError(f"no agent is left. {reasons}")
-        leader = next(iter(self.sources))
-        if leader in self.report.gave_up:
-            raise AgentGaveUpError(f"agent {leader!r} was given up: {self.report.gave_up[leader]}")
+    def _raise_if_given_up(self, task_id: str) -> None:
+        worker = self._given.get(task_id, next(iter(self.sources)))
+        if worker in self.report.gave_up:
+            raise AgentGaveUpError(f"agent {worker!r} was given up: {self.report.gave_up[worker]}")
+
+    def _raise_if_dead(self, task_id: str) -> None:
+        """A task whose every worker died may be given up before the agent is, which then would wait on for ever."""
+        worker = self._given.get(task_id)
+        if worker is None or not self.report.restarts.get(worker):
+            return
+        if any(each.id == task_id for each in self.mailboxes.peek(worker, dead=True)):
+            raise AgentGaveUpError(
+                f"the task was given up: agent {worker!r} died of it {self.mailboxes.max_attempts} times, at last: "
+                f"{self._members[worker].last_words}"
+            )
 
     # Watching
 
@@ -317,7 +337,7 @@ class Team:
 
     def _failed(self, each: _Member, why: str) -> None:
         lived = time.monotonic() - each.started
-        each.last_error = ""
+        each.last_error, each.last_words = "", why
         self._tell(each.agent_id, "died", why=why)
         each.failures = 1 if lived > _FORGIVEN_AFTER_SECONDS else each.failures + 1
         if each.failures > self.max_restarts:
