@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
+from support.fresh_process import fresh_python
+
+__all__ = ["ServedChat", "fresh_python", "served_chat"]
+
 
 class ServedChat(NamedTuple):
     """A chat page in a process of its own."""

@@ -302,6 +302,26 @@ def test_a_run_that_fails_says_why_and_the_chat_goes_on() -> None:
     session.close()
 
 
+LEFT_BEHIND = """
+import PIL.Image
+from smolagents import CodeAgent
+from smolagents.testing import ScriptedModel
+from smolagents.ui.gradio.media import media_file
+from smolagents.ui.gradio.sessions import ChatSession
+
+session = ChatSession(CodeAgent(tools=[], model=ScriptedModel([])))
+assert not session.folder.exists()  # a page that is only opened leaves nothing
+print(media_file(PIL.Image.new("RGB", (8, 8)), session.folder))
+assert len(list(session.folder.iterdir())) == 1
+"""
+
+
+def test_what_was_made_for_a_page_goes_with_the_program(fresh_python: Any) -> None:
+    picture = Path(fresh_python(LEFT_BEHIND).strip())
+    assert picture.suffix == ".png"
+    assert not picture.parents[1].exists()
+
+
 def test_each_task_starts_afresh_if_the_page_is_to_forget() -> None:
     agent = make_agent()
     for forgetful, known in ((True, 1), (False, 2)):

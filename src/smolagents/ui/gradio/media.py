@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 import uuid
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from smolagents.types.agent_types import AgentAudio, AgentImage
 
-__all__ = ["is_image", "media_file"]
+__all__ = ["is_image", "media_file", "media_folder"]
 
 _LONGEST_SIDE = 1600
 """Pixels; more than a page shows, and a screenshot of a tall page can have ten times as many."""
@@ -25,6 +29,19 @@ _SOUNDS = {
 """Kinds of sound files by their first bytes."""
 
 
+@lru_cache(maxsize=1)
+def media_folder() -> Path:
+    """A folder for what pages show, which goes when this process ends."""
+    folder, owner = tempfile.mkdtemp(prefix="smolagents-chat-"), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # a process that was forked from this one leaves it alone
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return Path(folder)
+
+
 def is_image(value: Any) -> bool:
     """Whether a value is a picture."""
     pil = sys.modules.get("PIL.Image")
@@ -33,6 +50,8 @@ def is_image(value: Any) -> bool:
 
 def media_file(value: Any, folder: Path) -> str | None:
     """Write a picture or a sound into `folder`, and return the file's path; None for any other value.
+
+    The folder is made if it is not there.
 
     A picture is written anew and a sound is looked at, so that a path which names some other file shows nothing of it.
 
@@ -54,7 +73,7 @@ def _image_file(value: Any, folder: Path) -> str:
         image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
         image = image.convert("RGB")
-    path = folder / f"{uuid.uuid4().hex}.png"
+    path = _new_file(folder, ".png")
     image.save(path, format="png")
     return os.fspath(path)
 
@@ -64,6 +83,11 @@ def _sound_file(value: AgentAudio, folder: Path) -> str:
     suffix = next((suffix for start, suffix in _SOUNDS.items() if data.startswith(start)), None)
     if suffix is None:
         raise OSError("the file is not a sound that a browser can play")
-    path = folder / f"{uuid.uuid4().hex}{suffix}"
+    path = _new_file(folder, suffix)
     path.write_bytes(data)
     return os.fspath(path)
+
+
+def _new_file(folder: Path, suffix: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{uuid.uuid4().hex}{suffix}"

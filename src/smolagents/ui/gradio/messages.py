@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ from smolagents.memory import ActionStep, FinalAnswerStep, PlanningStep
 from smolagents.memory.replay import as_python, printed, thought
 from smolagents.types.agent_types import AgentAudio
 from smolagents.types.messages import ChatMessageStreamDelta
-from smolagents.ui.gradio.media import is_image, media_file
+from smolagents.ui.gradio.media import is_image, media_file, media_folder
 from smolagents.ui.gradio.text import code_block, one_line, safe_markdown, shown_value
 
 if TYPE_CHECKING:
@@ -122,7 +120,7 @@ def pull_messages_from_step(
     """
     chat: Any = require("gradio", extra="gradio", needed_for="pull_messages_from_step").ChatMessage
     if isinstance(step_log, FinalAnswerStep):
-        parts = answer_parts(step_log.output, _media_folder())
+        parts = answer_parts(step_log.output, media_folder())
         yield chat(role="assistant", content=["**Final answer:**", *parts])
         return
     if not isinstance(step_log, (ActionStep, PlanningStep)):
@@ -135,15 +133,9 @@ def pull_messages_from_step(
         for call in step_log.tool_calls or ():
             title = "Code" if call.name == "python_interpreter" else f"Tool {one_line(call.name)}"
             yield chat(role="assistant", content=call_part(call), metadata={"title": title, "status": "done"})
-        for part in observation_parts(step_log, _media_folder()):
+        for part in observation_parts(step_log, media_folder()):
             yield chat(role="assistant", content=part)
     yield chat(role="assistant", content=get_step_footnote_content(step_log, name))
-
-
-@lru_cache(maxsize=1)
-def _media_folder() -> Path:
-    """Where pictures and sounds lie for a chat that is not ours, for as long as this process runs."""
-    return Path(tempfile.mkdtemp(prefix="smolagents-"))
 
 
 def stream_to_gradio(

@@ -6,17 +6,16 @@ import asyncio
 import logging
 import secrets
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smolagents.agents.conversation import Conversation
 from smolagents.agents.run import Run, watching
 from smolagents.types.errors import AgentInterruptedError
+from smolagents.ui.gradio.media import media_folder
 from smolagents.ui.gradio.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ class ChatSession:
         self._agent = agent
         self._forgetful = forgetful
         self._lock = threading.Lock()
-        self.folder = Path(tempfile.mkdtemp(prefix="smolagents-chat-"))
-        """Files for the page to show; deleted when the session is closed."""
+        self.folder = media_folder() / secrets.token_hex(16)
+        """Where files for the page to show are put; deleted when the session is closed."""
         self._begin()
 
     def _begin(self) -> None:
