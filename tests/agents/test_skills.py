@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,17 @@ def test_only_what_is_in_the_folder_can_be_read(folder: Path, arguments: tuple[s
 def test_links_out_of_the_folder_are_refused(folder: Path) -> None:
     (folder / "link.txt").symlink_to("/etc/hostname")
     with pytest.raises(ValueError, match=r"link\.txt' is a link out of the folder"):
+        Skill.from_folder(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_what_is_no_file_is_refused(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")  # to read it would wait for ever
+    with pytest.raises(ValueError, match="pipe' is no file"):
+        Skill.from_folder(folder)
+    (folder / "pipe").unlink()
+    (folder / "loop").symlink_to(folder / "loop")
+    with pytest.raises(ValueError, match="loop'"):
         Skill.from_folder(folder)
 
 

@@ -100,6 +100,24 @@ def test_ctrl_c_ends_every_process(server):
         time.sleep(0.05)
 
 
+def test_a_message_cannot_write_to_the_terminal(tmp_path, capsys):
+    url = f"sqlite:///{tmp_path}/team.db"
+    with Mailboxes.open(url, ["boss\x1b[2J", 7]) as boxes:
+        message = Message(sender="boss\x1b[2J", recipient=7, content="\x1b]0;title\x07one\ntwo")
+        boxes.send(message)
+    for words in (["ls", "7"], ["show", message.id]):
+        assert main(["mailbox", *words, "--mailboxes", url]) == 0
+        shown = capsys.readouterr().out
+        assert "\x1b" not in shown
+        assert "\\x1b]0;title\\x07one" in shown
+
+
+def test_looking_into_mailboxes_makes_none(tmp_path, capsys):
+    assert main(["mailbox", "ls", "--mailboxes", f"sqlite:///{tmp_path}/taem.db"]) == 2
+    assert "there is no file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_worker_serves_a_box_and_mailboxes_can_be_looked_into(tmp_path, capsys):
     url = f"sqlite:///{tmp_path}/team.db"
     (tmp_path / "my_agents.py").write_text(

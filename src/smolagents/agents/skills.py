@@ -70,7 +70,13 @@ class Skill:
             inside = path.relative_to(folder)
             if _is_left_out(inside) or path.is_dir():
                 continue
-            if not path.resolve().is_relative_to(root) and not _is_blob(path):
+            try:
+                is_ours = path.resolve().is_relative_to(root) or _is_blob(path)
+                if is_ours and not path.is_file():
+                    raise ValueError(f"{str(path)!r} is no file, or a link to nothing: take it out of the skill")
+            except (OSError, RuntimeError) as error:
+                raise ValueError(f"{str(path)!r} cannot be read: {error}") from error
+            if not is_ours:
                 raise ValueError(f"{str(path)!r} is a link out of the folder of its skill: put the file itself there")
             try:
                 size += path.stat().st_size

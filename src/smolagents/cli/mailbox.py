@@ -8,7 +8,9 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from smolagents.cli.arguments import Parser
 from smolagents.cli.interrupts import stoppable
@@ -32,6 +34,7 @@ def mailbox(argv: Sequence[str]) -> int:
 
 
 def _mailbox(arguments: argparse.Namespace) -> int:
+    _check_file(arguments.mailboxes)
     with Mailboxes.open(arguments.mailboxes) as boxes:
         if arguments.action == "ls":
             return _list(boxes, arguments.id, arguments.dead)
@@ -49,6 +52,13 @@ def _mailbox(arguments: argparse.Namespace) -> int:
         raise CliError(f"there is no message with the id {arguments.id}")
 
 
+def _check_file(url: str) -> None:
+    """Refuse a file that is not there: opening it would make an empty one."""
+    path = unquote(urlsplit(url).path)[1:]
+    if urlsplit(url).scheme == "sqlite" and path and not Path(path).exists():
+        raise CliError(f"there is no file {path!r}: --mailboxes takes that of the team, such as sqlite:///team.db")
+
+
 def _list(boxes: Mailboxes, agent: str | None, dead: bool) -> int:
     ids = boxes.agents() if agent is None else [boxes.resolve(agent)]
     for agent_id in ids:
@@ -56,7 +66,8 @@ def _list(boxes: Mailboxes, agent: str | None, dead: bool) -> int:
         print(f"{agent_id}: {status.waiting} waiting, {status.received} being worked on, {status.dead} dead")
         for message in boxes.peek(agent_id, dead=dead) if dead or agent is not None else ():
             text = message.content if isinstance(message.content, str) else repr(message.content)
-            print(f"  {message.id}  {message.kind} from {message.sender}, attempt {message.attempts}: {text:.60}")
+            sender = _plain(str(message.sender), 60)
+            print(f"  {message.id}  {message.kind} from {sender}, attempt {message.attempts}: {_plain(text, 60)}")
     return 0
 
 
@@ -64,7 +75,14 @@ def _show(message: Message) -> None:
     envelope = json.loads(message.to_json(sys.maxsize))
     del envelope["content"]
     print(json.dumps(envelope, indent=2))
-    print(message.content)
+    print(_plain(str(message.content)))
+
+
+def _plain(text: str, most: int | None = None) -> str:
+    """A text that others wrote, without what a terminal would obey. With `most` characters it is one line."""
+    kept = "" if most is not None else "\n\t"
+    shown = text if most is None else text[:most]
+    return "".join(each if each.isprintable() or each in kept else repr(each)[1:-1] for each in shown)
 
 
 def worker(argv: Sequence[str]) -> int:
