@@ -10,6 +10,7 @@ import pytest
 
 from smolagents import CodeAgent, tool
 from smolagents.cli import main
+from smolagents.cli.problems import reported
 from smolagents.monitoring import trace_to
 from smolagents.monitoring.trace_reader import find_traces
 from smolagents.testing import ScriptedModel
@@ -158,3 +159,15 @@ def test_a_taken_port_is_named(folder, capsys):
         code, _, err = run(capsys, "open", "--live", "--no-browser", "--dir", folder, "--port", port)
     assert code == 2
     assert f"cannot listen on port {port}" in err
+
+
+def test_commands_say_that_a_run_is_not_written(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SMOLAGENTS_TRACE_DIR", str(tmp_path / "file" / "traces"))
+    agent = CodeAgent([], model=ScriptedModel(["<code>\nfinal_answer(42)\n</code>"], cycle=True), verbosity_level=-1)
+    assert reported("smolagent", lambda: agent.run("What is 6 times 7?"), debug=False) == 42
+    err = capsys.readouterr().err
+    assert err.startswith("smolagent: cannot write traces to ")
+    assert err.count("\n") == 1
+    agent.run("And again?")
+    assert capsys.readouterr().err == ""

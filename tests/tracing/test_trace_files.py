@@ -299,7 +299,7 @@ with trace_to("traces"):
 def test_a_full_disk_costs_the_trace_and_not_the_run(tmp_path, fresh_python):
     printed = fresh_python(FULL)
     assert printed.count("done\n") == 2
-    assert printed.count("WARNING:smolagents:cannot write traces") == 1
+    assert printed.count("WARNING:smolagents.traces:cannot write traces") == 1
     for found in find_traces(tmp_path / "traces"):
         assert found.size == 20_000
         assert len(read_trace(found.paths).spans) > 3

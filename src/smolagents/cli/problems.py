@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 from smolagents.cli.interrupts import stoppable
@@ -85,8 +87,24 @@ def reported(program: str, work: Callable[[], int], *, debug: bool, api_base: st
     Returns:
         The exit code.
     """
-    with stoppable():
+    with stoppable(), _lost_traces_told(program):
         return _reported(program, work, debug, api_base)
+
+
+@contextmanager
+def _lost_traces_told(program: str) -> Iterator[None]:
+    """Say on the terminal that runs are not written as they were asked to be; else it is in the log alone."""
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print(f"{program}: {one_line(record.getMessage(), 400)}", file=sys.stderr)
+
+    log, told = logging.getLogger("smolagents.traces"), Told(logging.WARNING)
+    log.addHandler(told)
+    try:
+        yield
+    finally:
+        log.removeHandler(told)
 
 
 def _reported(program: str, work: Callable[[], int], debug: bool, api_base: str | None) -> int:

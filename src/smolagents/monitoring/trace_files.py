@@ -48,7 +48,8 @@ _TEXT_SECONDS = 0.2
 """Streamed text is written in pieces of so long: a line for each token would make files ten times larger."""
 _MAX_FILES_REMEMBERED = 64
 
-_log = logging.getLogger("smolagents")
+_log = logging.getLogger("smolagents.traces")
+"""Of its own, so that commands can show what is said here to whom it concerns."""
 
 
 class TraceFiles:
