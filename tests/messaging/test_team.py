@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from smolagents.agents.team import AgentGaveUpError, AgentSource, Team
+from smolagents.messaging import MessagingError
 from smolagents.types.errors import AgentError
 
 HERE = Path(__file__).parent
@@ -82,6 +83,18 @@ def test_a_task_of_which_every_agent_dies_is_given_up():
         ):
             team.run("work", timeout=60)
         assert [message.content for message in team.mailboxes.peek(0, dead=True)] == ["work"]
+
+
+def test_a_file_is_of_one_team_at_a_time(tmp_path):
+    url = f"sqlite:///{tmp_path}/team.db"
+    with Team({0: made_by("answers", text="first")}, mailboxes=url) as team:
+        second = Team({0: made_by("answers", text="second")}, mailboxes=url)
+        with pytest.raises(MessagingError, match="another team uses the mailboxes"):
+            second.start()
+        second.stop()
+        assert team.run("work", timeout=60) == "first"
+    with Team({0: made_by("answers", text="second")}, mailboxes=url) as team:
+        assert team.run("work", timeout=60) == "second"
 
 
 def test_an_error_is_raised():

@@ -272,6 +272,13 @@ class Mailboxes(ABC, Mapping[AgentId, Mailbox]):
     def extend(self, delivery: Delivery) -> bool:
         """Begin the lease anew. False if it ran out and the message may be with another."""
 
+    def claim(self) -> bool:
+        """Have these mailboxes for one team until they are closed. False if another has them.
+
+        Two teams would take each other's answers. True where nobody can tell.
+        """
+        return True
+
     def recover(self, agent_id: AgentId) -> int:
         """Called by an agent that starts to serve: deliver again what an earlier incarnation, now dead, had received.
 

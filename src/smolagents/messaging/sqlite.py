@@ -88,6 +88,7 @@ class SqliteMailboxes(Mailboxes):
         self._pid = os.getpid()
         self._owner = this_process()
         self._turns: list[int] = []
+        """Descriptors of files that are locked."""
         self._readers: dict[AgentId, int] = {}
         self._writers: dict[AgentId, int] = {}
         self._rousers: dict[AgentId, tuple[int, int]] = {}
@@ -365,6 +366,19 @@ class SqliteMailboxes(Mailboxes):
                 (time.time() + self.lease_seconds, *delivery.token),
             ).rowcount
         return changed > 0
+
+    def claim(self) -> bool:
+        self._db()
+        if fcntl is None:
+            return True
+        descriptor = os.open(self._wake_folder / "team", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._turns.append(descriptor)  # closed with the others, which ends the claim
+        return True
 
     def recover(self, agent_id: AgentId) -> int:
         with self._transaction() as db:

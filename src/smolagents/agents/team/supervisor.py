@@ -150,9 +150,17 @@ class Team:
     # Life
 
     def start(self) -> Self:
-        """Start the agents."""
+        """Start the agents.
+
+        Raises:
+            MessagingError: another team uses the mailboxes.
+        """
         if self._watcher is None:
-            _ = self.mailboxes
+            if not self.mailboxes.claim():
+                raise MessagingError(
+                    f"another team uses the mailboxes {self.url}, and the two would take each other's answers: wait for "
+                    "its end, or give this one mailboxes of its own"
+                )
             self._engine.open()
             self._watcher = threading.Thread(target=self._watch, name="smolagents-team", daemon=True)
             self._watcher.start()
