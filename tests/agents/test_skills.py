@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smolagents import CodeAgent, MultiStepAgent, ToolCallingAgent, tool
+from smolagents.agents import PromptTemplates
 from smolagents.agents.skills import Skill
 from smolagents.testing import ScriptedModel, tool_call, tool_calls
 
@@ -238,6 +239,20 @@ def test_a_file_that_is_gone_stays_gone_when_the_agent_is_saved_again(folder: Pa
     agent = CodeAgent([], model=ScriptedModel([]), skills=[folder])
     agent.save(tmp_path / "agent")
     assert MultiStepAgent.from_folder(tmp_path / "agent").skills == agent.skills
+
+
+def test_nothing_of_an_earlier_managed_agent_stays(folder: Path, tmp_path: Path) -> None:
+    def saved(templates: PromptTemplates | None) -> MultiStepAgent:
+        member = CodeAgent([], name="m", description="d", skills=[folder], prompt_templates=templates)
+        CodeAgent([], managed_agents=[member]).save(tmp_path / "agent")
+        return MultiStepAgent.from_folder(tmp_path / "agent").managed_agents["m"]
+
+    usual = CodeAgent([], model=ScriptedModel([])).prompt_templates
+    assert saved({**usual, "system_prompt": "Old."}).prompt_templates["system_prompt"] == "Old."
+    (folder / "references" / "fields.md").unlink()
+    member = saved(None)
+    assert "fields.md" not in str(member.skills["pdf-forms"].files)
+    assert member.to_dict()["prompt_templates"] is None
 
 
 @pytest.mark.parametrize(

@@ -31,14 +31,21 @@ def write_folder(folder: Path, data: Mapping[str, Any]) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    # What is left of an agent that was saved here before, and would be read as part of this one.
+    _remove_leftovers(folder, data, files)
+
+
+def _remove_leftovers(folder: Path, data: Mapping[str, Any], files: Mapping[str, bytes], above: str = "") -> None:
+    """Remove what is left of an agent that was saved here before, and would be read as part of this one."""
     if not data.get("prompt_templates"):
         for name in PROMPTS:
-            (folder / name).unlink(missing_ok=True)
+            (folder / above / name).unlink(missing_ok=True)
     for each in data.get("skills") or ():
-        for name in Skill.from_folder(folder / "skills" / each["name"]).files:
-            if f"skills/{each['name']}/{name}" not in files:
-                (folder / "skills" / each["name"] / name).unlink()
+        inside = f"{above}skills/{each['name']}"
+        for name in Skill.from_folder(folder / inside).files:
+            if f"{inside}/{name}" not in files:
+                (folder / inside / name).unlink()
+    for each in data["managed_agents"]:
+        _remove_leftovers(folder, each, files, f"{above}managed_agents/{each['name']}/")
 
 
 def _files(data: Mapping[str, Any], above: str = "") -> list[tuple[str, bytes]]:
