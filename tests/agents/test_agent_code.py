@@ -449,3 +449,18 @@ def test_a_step_is_told_apart_from_a_final_one():
     outcomes = [e for e in agent.run("go", stream=True) if isinstance(e, ActionOutput)]
     assert [(o.output, o.is_final_answer) for o in outcomes] == [(1, False), (2, True)]
     assert [s.is_final_answer for s in agent.memory.steps if isinstance(s, ActionStep)] == [False, True]
+
+
+def test_a_value_that_cannot_be_shown_is_an_error_of_its_step():
+    class Broken:
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    @tool
+    def make() -> object:
+        """Makes it."""
+        return Broken()
+
+    agent = agent_for([code("made = make()", "made"), code("final_answer(type(made).__name__)")], tools=[make])
+    assert agent.run("go") == "Broken"
+    assert "a Broken, cannot be shown: RuntimeError: no text" in agent.logs[0].error.message

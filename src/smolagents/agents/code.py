@@ -339,7 +339,14 @@ class CodeAgent(MultiStepAgent):
             raise fatal
         observation = f"Execution logs:\n{result.logs.rstrip()}" if result.logs else ""
         if not result.is_final_answer:
-            shown = truncate_content(str(result.output))
+            try:
+                shown = truncate_content(str(result.output))
+            except Exception as error:  # a value's own __str__ may raise anything
+                kind = type(result.output).__name__
+                raise AgentExecutionError(
+                    f"The code ran, but the value of its last line, a {kind}, cannot be shown: {type(error).__name__}: "
+                    f"{error}. End with something else."
+                ) from error
             if result.output is not None:
                 observation += ("\n" if observation else "") + f"Last output from code snippet:\n{shown}"
             elif not observation:
