@@ -15,6 +15,7 @@ import yaml
 from team import Greeter, team
 
 from smolagents import CodeAgent, MultiStepAgent, PythonInterpreterTool, ToolCallingAgent
+from smolagents.agents.saving.reading import read_file
 from smolagents.agents.saving.schema import build_schema, schema_text
 from smolagents.tools.mcp import MCPConnectionError
 from support.hub_server import Hub, serve
@@ -570,6 +571,22 @@ def test_a_few_lines_that_stand_for_billions(here: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     assert "holds more than 200,000 values" in refused(here, "\n".join(lines))
+
+
+def test_merges_that_stand_for_billions(here: Path) -> None:
+    lines = ["a0: &a0 {k: v}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 12)]
+    assert "'<<' stand for more than 200,000 values" in refused(here, "\n".join(lines))
+    write(here, "{}")
+    (here / "prompts.yaml").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"prompts\.yaml is malformed: its '<<' stand for more than"):
+        MultiStepAgent.from_file(here / "agent.yaml")
+
+
+def test_merges_that_are_meant(here: Path) -> None:
+    text = "executor_kwargs: {in: &x {<<: &b {k: 1, l: 3}, k: 2}, y: {<<: *x, <<: *b}}\nexecutor_type: e2b\n"
+    (here / "agent.yaml").write_text(text)
+    assert read_file(here / "agent.yaml")["executor_kwargs"] == {"in": {"k": 2, "l": 3}, "y": {"k": 1, "l": 3}}
 
 
 def test_a_value_that_holds_itself(here: Path) -> None:

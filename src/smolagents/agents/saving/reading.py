@@ -22,6 +22,7 @@ FILES = ("agent.json", "agent.yaml", "agent.yml")
 """Names of the file that tells of a folder's agent; the first that is there is read."""
 PROMPTS = ("prompts.yaml", "prompts.yml", "prompt.yaml")
 SUFFIXES = (".json", ".yaml", ".yml")
+_MERGE = "tag:yaml.org,2002:merge"
 _MOST_VALUES = 200_000
 """Values in a file, with what stands for others counted each time: a few lines of YAML can stand for billions."""
 
@@ -272,12 +273,21 @@ def _yaml(text: str) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-            twice = next((key for key in names if names.count(key) > 1), None)
-            if isinstance(twice, str):
-                raise _TwiceError(f"the key {twice!r} is given twice, in line {node.start_mark.line + 1} and after")
-            return super().construct_mapping(node, deep)
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            names: set[str] = set()
+            for key, _ in node.value:
+                if isinstance(key.value, str) and key.tag != _MERGE:
+                    if key.value in names:
+                        line = node.start_mark.line + 1
+                        raise _TwiceError(f"the key {key.value!r} is given twice, in line {line} and after")
+                    names.add(key.value)
+            return node
+
+        def flatten_mapping(self, node: Any) -> None:
+            if _merged(node, {}) > _MOST_VALUES:
+                raise ValueError(f"its '<<' stand for more than {_MOST_VALUES:,} values. Correct it.")
+            super().flatten_mapping(node)
 
     # A day is no value that JSON knows, and 2026-01-01 in a description was meant as text.
     Loader.yaml_implicit_resolvers = {
@@ -292,6 +302,19 @@ def _yaml(text: str) -> Any:
         raise ValueError(f"{error.problem or error.context}{place}. Correct it.") from error
     except yaml.YAMLError as error:
         raise ValueError(f"{' '.join(str(error).split())}. Correct it.") from error
+
+
+def _merged(node: Any, known: dict[int, int]) -> int:
+    """How many pairs the mapping of a YAML node has with those that its `<<` name."""
+    if node.id != "mapping":
+        return 1
+    if id(node) not in known:
+        found = 0
+        for key, value in node.value:
+            several = value.value if value.id == "sequence" else [value]
+            found += sum(_merged(each, known) for each in several) if key.tag == _MERGE else 1
+        known[id(node)] = found
+    return known[id(node)]
 
 
 def _count(value: Any, left: int) -> int:
@@ -309,12 +332,13 @@ def _read_prompts(folder: Path, root: Path) -> dict[str, Any] | None:
     path = next((folder / name for name in PROMPTS if (folder / name).exists()), None)
     if path is None:
         return None
-    import yaml
-
+    text = text_of(path, root, "it was there a moment ago")
     try:
-        found = yaml.safe_load(text_of(path, root, "it was there a moment ago"))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{path} is malformed: {error}. Correct it, or save the agent again.") from error
+        found = _yaml(text)
+    except RecursionError:
+        raise ValueError(f"{path} is malformed: it is nested too deeply. Save the agent again.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is malformed: {error}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path} is malformed: it must hold templates by name, not a {type(found).__name__}")
     return found
