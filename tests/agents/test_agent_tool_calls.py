@@ -424,3 +424,18 @@ def test_a_step_without_an_answer_keeps_its_last_output():
     agent = agent_for([calls(("echo", {"text": "a"}), ("add", {"a": 1, "b": 2})), answer(1)])
     agent.run("go")
     assert agent.logs[0].action_output == 3
+
+
+def test_a_result_that_cannot_be_shown_does_not_end_the_run():
+    class Broken:
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    @tool
+    def make() -> object:
+        """Makes it."""
+        return Broken()
+
+    agent = agent_for([calls(("make", {})), answer("made")], tools=[make])
+    assert agent.run("go") == "made"
+    assert "a Broken, cannot be shown: RuntimeError: no text" in agent.logs[0].observations

@@ -198,7 +198,13 @@ class ToolCallingAgent(MultiStepAgent):
             )
             observation = f"Stored '{name}' in memory."
         else:
-            observation = str(output)
+            try:
+                observation = str(output)
+            except Exception as error:  # a value's own __str__ may raise anything
+                observation = (
+                    f"The call worked, but its result, a {type(output).__name__}, cannot be shown: "
+                    f"{type(error).__name__}: {error}"
+                )
         return ToolOutput(call.id, output, call.name == "final_answer", observation.strip(), call)
 
     # One call
