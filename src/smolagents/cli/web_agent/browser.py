@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -28,6 +30,7 @@ __all__ = ["Browser", "current_browser"]
 T = TypeVar("T")
 
 _MOST_RESTARTS = 3
+_REMOVAL_SECONDS = 5.0
 _GONE = (
     "disconnected",
     "chrome not reachable",
@@ -107,7 +110,7 @@ class Browser:
                 if guard is not None:
                     guard.release()
                 if profile is not None:
-                    shutil.rmtree(profile, ignore_errors=True)
+                    _remove(profile)
 
     def __enter__(self) -> Self:
         return self
@@ -265,6 +268,16 @@ def _end(driver: WebDriver) -> None:
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def _remove(profile: str) -> None:
+    """Remove a profile. Processes of a browser that is at its end may write into it meanwhile."""
+    until = time.monotonic() + _REMOVAL_SECONDS
+    while True:
+        shutil.rmtree(profile, ignore_errors=True)
+        if not os.path.exists(profile) or time.monotonic() > until:
+            return
+        time.sleep(0.05)
 
 
 _at_exit = False
