@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 
+import huggingface_hub
 import pytest
 
 from smolagents.cli import main, run_smolagent
@@ -263,7 +264,11 @@ def test_a_server_that_is_not_there(capsys):
 def test_no_network(capsys, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_x")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    assert main(["x", "--model-id", "Qwen/Qwen3-32B", "--verbosity-level", "0"]) == 2
+    huggingface_hub.close_session()  # it is kept, with its proxy
+    try:
+        assert main(["x", "--model-id", "Qwen/Qwen3-32B", "--verbosity-level", "0"]) == 2
+    finally:
+        huggingface_hub.close_session()
     assert "cannot reach the model's server: is there a network?" in one_line(capsys)
 
 
