@@ -293,13 +293,25 @@ def test_a_key_is_of_use_only_to_its_user() -> None:
     sessions.close()
 
 
-def test_a_run_that_fails_says_why_and_the_chat_goes_on() -> None:
-    agent = make_agent(ConnectionError("no <route>"), "Thought: ok\n<code>\nfinal_answer('here')\n</code>")
+@pytest.mark.parametrize(
+    ("error", "name"), [(ConnectionError("no <route>"), "AgentGenerationError"), (SystemExit("enough"), "SystemExit")]
+)
+def test_a_run_that_fails_says_why_and_the_chat_goes_on(error: BaseException, name: str) -> None:
+    agent = make_agent(error, "Thought: ok\n<code>\nfinal_answer('here')\n</code>")
     session = ChatSession(agent)
-    for told in ("**The run failed: AgentGenerationError**", "here"):
+    for told in (f"**The run failed: {name}**", "here"):
         answer(session, "x")
         assert told in session.messages()[-1]["content"][0]
     session.close()
+
+
+def test_a_picture_of_too_many_pixels_is_refused(tmp_path: Path) -> None:
+    import PIL.Image
+
+    PIL.Image.new("1", (10_000, 6_000)).save(tmp_path / "map.png")
+    with pytest.raises(UploadError, match="60 million pixels is too large, 50 million"):
+        keep_upload(tmp_path / "map.png", "map.png", tmp_path / "kept", CHAT_TYPES)
+    assert not (tmp_path / "kept").exists()
 
 
 LEFT_BEHIND = """

@@ -374,7 +374,12 @@ def test_secrets_are_never_written(tmp_path: Path) -> None:
         tools=[],
         model=model,
         managed_agents=[member],
-        executor_kwargs={"api_key": "deep-key-1", "env": {"MY_TOKEN": "plain-but-secret"}, "note": SECRETS[2], "n": 1},
+        executor_kwargs={
+            "api_key": "deep-key-1",
+            "env": {"MY_TOKEN": "plain-but-secret", "SETTING": "perhaps-a-secret"},
+            "note": SECRETS[2],
+            "n": 1,
+        },
     )
     with pytest.warns(UserWarning, match="without") as said:
         agent.save(tmp_path)

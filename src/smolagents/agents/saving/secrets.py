@@ -19,6 +19,8 @@ _SECRET_VALUE = re.compile(
     r"|github_pat_\w{20,}|glpat-[\w-]{16,}|A(?:KI|SI)A[A-Z0-9]{16}|AIza[\w-]{30,}|xox[abprs]-[\w-]{10,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
+_ENVIRONMENTS = frozenset({"env", "envs", "environment"})
+"""Arguments that hold variables of an environment, which is where keys are handed to what runs there, by any name."""
 _BEARER = re.compile(r"^\s*(?:bearer|basic)\s+\S{8,}\s*$", re.IGNORECASE)
 
 
@@ -82,7 +84,7 @@ class _Scrubbing:
             if not isinstance(key, str) or (named and not (self.references and is_reference(item))):
                 self.left_out.append(inner)
                 continue
-            plain = self.of(item, inner, secret or named)
+            plain = self.of(item, inner, secret or named or key in _ENVIRONMENTS)
             if plain is not _OMIT:
                 found[key] = plain
         return found

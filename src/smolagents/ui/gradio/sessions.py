@@ -89,9 +89,19 @@ class ChatSession:
             transcript = self._working = self._transcript
             self._stopping = False
             work = partial(self._work, self._conversation, transcript, task, images, arguments)
+
+        def alone() -> None:
+            try:
+                asyncio.run(work())
+            except (
+                SystemExit,
+                KeyboardInterrupt,
+            ) as error:  # of a model or a tool; asyncio lets no one else catch them
+                transcript.failed(error)
+
         transcript.say(shown, role="user")
         # A thread of its own: an agent may start containers or call models that block, and other users must not wait.
-        threading.Thread(target=lambda: asyncio.run(work()), name="smolagents-chat", daemon=True).start()
+        threading.Thread(target=alone, name="smolagents-chat", daemon=True).start()
         return True
 
     async def _work(

@@ -18,6 +18,8 @@ CHAT_TYPES = (*DEFAULT_TYPES, ".md", ".csv", ".json", *IMAGE_TYPES, ".wav", ".mp
 """What the chat takes."""
 MAX_BYTES = 25 * 2**20
 """Bytes of one file."""
+MAX_PIXELS = 50_000_000
+"""Of one picture, which may need 4 bytes of memory for each."""
 
 _TEXTS = (".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".yml", ".py", ".log")
 _STARTS = {
@@ -139,7 +141,12 @@ def _is_picture(file: BinaryIO, format: str) -> bool:
 
     try:
         with Image.open(file, formats=[format]) as image:
+            pixels = image.width * image.height
             image.verify()
     except Exception:  # what a broken picture raises depends on how it is broken
         return False
+    if pixels > MAX_PIXELS:
+        raise UploadError(
+            f"a picture of {pixels / 1e6:.0f} million pixels is too large, {MAX_PIXELS / 1e6:.0f} million is the most"
+        )
     return True
