@@ -276,3 +276,14 @@ def test_a_waiting_receiver_can_be_woken_without_a_message(open_boxes):
     assert boxes.receive(1, 60) is None
     boxes.send(task("still here"))
     assert boxes.receive(1, 5).message.content == "still here"
+
+
+def test_a_broken_envelope_can_be_looked_at_with_the_others(open_boxes):
+    class Broken(Message):
+        def to_json(self, most=0):
+            return '{"smolagents_message":1}'
+
+    boxes = open_boxes()
+    boxes.send(Broken(sender=0, recipient=1, content=""))
+    boxes.send(Message(sender=0, recipient=1, content="whole"))
+    assert {message.content for message in boxes.peek(1)} == {'{"smolagents_message":1}', "whole"}

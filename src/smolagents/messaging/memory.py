@@ -154,9 +154,7 @@ class MemoryMailboxes(Mailboxes):
         with self._changed:
             boxes = self._dead if dead else self._waiting
             ids = list(boxes) if agent_id is None else [agent_id]
-            return [
-                Message.from_json(entry.text, each, entry.attempts) for each in ids for entry in boxes.get(each, ())
-            ]
+            return [Message.shown(entry.text, each, entry.attempts) for each in ids for entry in boxes.get(each, ())]
 
     def requeue(self, message_id: str) -> bool:
         with self._changed:

@@ -120,6 +120,14 @@ class Message:
             raise MessageFormatError(f"a message for {recipient!r} cannot be read: its kind is {message.kind!r}")
         return message
 
+    @classmethod
+    def shown(cls, text: str, recipient: AgentId, attempts: int) -> Message:
+        """As `from_json`, for those who look into a box: an envelope that cannot be read is a note from nobody."""
+        try:
+            return cls.from_json(text, recipient, attempts)
+        except MessageFormatError:
+            return cls(sender=None, recipient=recipient, content=text, kind="note", attempts=attempts)
+
     def delivered(self, attempts: int) -> Message:
         """The message as delivered for the `attempts`-th time."""
         return replace(self, attempts=attempts)

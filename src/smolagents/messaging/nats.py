@@ -339,9 +339,9 @@ class NatsMailboxes(Mailboxes):
         for each in ids:
             if dead:
                 letters = [json.loads(text) for _, _, text in self._link.wait(self._letters(each))]
-                found += [Message.from_json(letter["body"], each, letter["attempts"]) for letter in letters]
+                found += [Message.shown(letter["body"], each, letter["attempts"]) for letter in letters]
             else:
-                messages = [Message.from_json(text, each, 0) for text in self._link.wait(self._waiting(each))]
+                messages = [Message.shown(text, each, 0) for text in self._link.wait(self._waiting(each))]
                 found += [message for message in messages if message.id not in self._done]
         return found
 
@@ -365,7 +365,7 @@ class NatsMailboxes(Mailboxes):
     async def _requeue(self, agent_id: AgentId, message_id: str) -> bool:
         for sequence, _, text in await self._letters(agent_id):
             letter = json.loads(text)
-            if Message.from_json(letter["body"], agent_id).id == message_id:
+            if Message.shown(letter["body"], agent_id, 0).id == message_id:
                 subject = self._box_subject(_token(agent_id), letter["kind"])
                 await self._put(subject, letter["body"], f"requeued {sequence} {message_id}")
                 await self._api(f"STREAM.MSG.DELETE.{self._dead_stream}", {"seq": sequence, "no_erase": True})

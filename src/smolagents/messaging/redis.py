@@ -327,7 +327,7 @@ class RedisMailboxes(Mailboxes):
         found: list[Message] = []
         for each in self._read_agents() if agent_id is None else [agent_id]:
             rows = self._dead(each) if dead else self._script("PEEK", _box(each))
-            found += [Message.from_json(text, each, int(attempts)) for _, attempts, text in sorted(rows)]
+            found += [Message.shown(text, each, int(attempts)) for _, attempts, text in sorted(rows)]
         return found
 
     def _dead(self, agent_id: AgentId) -> list[tuple[int, int, str]]:

@@ -413,7 +413,7 @@ class SqliteMailboxes(Mailboxes):
         rows = self._db().execute(
             f"SELECT body, box, attempts FROM messages WHERE dead = ?{where} ORDER BY seq", (int(dead), *values)
         )
-        return [Message.from_json(body, json.loads(box), attempts) for body, box, attempts in rows]
+        return [Message.shown(body, json.loads(box), attempts) for body, box, attempts in rows]
 
     def requeue(self, message_id: str) -> bool:
         with self._transaction() as db:
