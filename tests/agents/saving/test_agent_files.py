@@ -254,12 +254,14 @@ def test_what_was_named_is_saved_by_name(here: Path, monkeypatch: pytest.MonkeyP
     assert "mcp" in (here / "saved" / "requirements.txt").read_text()
 
 
-def test_a_server_of_a_file_starts_in_its_folder(here: Path) -> None:
+@pytest.mark.parametrize("several", [False, True])
+def test_a_server_of_a_file_starts_in_its_folder(here: Path, several: bool) -> None:
     (here / "server.py").write_text(
         "import os\nfrom mcp.server.mcpserver import MCPServer\nserver = MCPServer('s')\n"
         "@server.tool()\ndef where() -> str:\n    return os.getcwd()\nserver.run('stdio')\n"
     )
-    agent = load(here, {"tools": [{"mcp": {"command": sys.executable, "args": ["server.py"]}}]})
+    server = {"command": sys.executable, "args": ["server.py"]}
+    agent = load(here, {"tools": [{"mcp": {"mcpServers": {"s": server}} if several else server}]})
     assert agent.tools["where"]() == {"result": str(here)}
 
 

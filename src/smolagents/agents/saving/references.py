@@ -269,8 +269,8 @@ def _of_server(entry: dict[str, Any], at: str, folder: Path | None) -> list[Tool
     from smolagents.tools.mcp.errors import MCPConnectionError
 
     parameters = resolve(entry["mcp"], f"{at}.mcp")
-    if folder is not None and isinstance(parameters, dict) and "command" in parameters:
-        parameters["cwd"] = str(folder / checked_path(parameters.get("cwd", "."), f"{at}.mcp.cwd"))
+    if folder is not None:
+        _start_in(folder, parameters, f"{at}.mcp")
     try:
         client = MCPClient(parameters)
     except MCPConnectionError as error:
@@ -293,6 +293,18 @@ def _of_server(entry: dict[str, Any], at: str, folder: Path | None) -> list[Tool
     for tool in found:
         setattr(tool, _KEPT_AS, (entry, everyone, None))
     return found
+
+
+def _start_in(folder: Path, parameters: Any, at: str) -> None:
+    """Have the programs of MCP servers start in a folder, or in one within it."""
+    if not isinstance(parameters, dict):
+        return
+    if "command" in parameters:
+        parameters["cwd"] = str(folder / checked_path(parameters.get("cwd", "."), f"{at}.cwd"))
+    several = parameters.get("mcpServers")
+    if isinstance(several, dict):
+        for name, one in several.items():
+            _start_in(folder, one, f"{at}.mcpServers.{name}")
 
 
 def entry_of(tool: Any, tools: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
