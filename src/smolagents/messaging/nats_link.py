@@ -69,11 +69,14 @@ class NatsLink:
         try:
             client = await asyncio.wait_for(nats.connect(**self._options()), seconds)
         except (OSError, asyncio.TimeoutError, nats.errors.Error) as error:
-            last = self._errors[-1] if self._errors else error
-            if "authorization" in str(last).lower():
+            errors = [*self._errors, error]
+            # A server that refuses also hangs up, which is an error of its own.
+            refused = next((each for each in errors if "authorization" in str(each).lower()), None)
+            if refused is not None:
                 raise MessagingError(
-                    f"the server {self._address.shown} refuses the name or password: {last}"
+                    f"the server {self._address.shown} refuses the name or password: {refused}"
                 ) from None
+            last = self._errors[-1] if self._errors else error
             raise MailboxesClosedError(
                 f"the server {self._address.shown} was not reached for {seconds:g} seconds: {last or type(last).__name__}"
             ) from None
