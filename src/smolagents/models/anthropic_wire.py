@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from smolagents.models.blocks import Block
-from smolagents.types.messages import (
-    ChatMessageStreamDelta,
-    ChatMessageToolCallFunction,
-    ChatMessageToolCallStreamDelta,
-)
+from smolagents.models.blocks import Block, CallPieces
+from smolagents.types.messages import ChatMessageStreamDelta
 from smolagents.types.usage import TokenUsage
 
 __all__ = ["StreamReader", "item_of", "mark_for_cache", "usage_of", "wire_blocks", "wire_choice", "wire_tool"]
@@ -23,8 +19,7 @@ class StreamReader:
     """Reads the events of one stream."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, int] = {}  # index of a block: position of its call
-        self._silent_calls: set[int] = set()
+        self._calls = CallPieces()
         self._thoughts: dict[int, dict[str, Any]] = {}
         self._thought_before = False
         self._usage: dict[str, Any] = {}
@@ -50,10 +45,7 @@ class StreamReader:
         if kind == "text_delta":
             return ChatMessageStreamDelta(content=delta.text)
         if kind == "input_json_delta":
-            if not delta.partial_json or index not in self._calls:
-                return None
-            self._silent_calls.discard(index)
-            return self._call_piece(index, delta.partial_json)
+            return self._calls.add(index, delta.partial_json)
         if kind == "thinking_delta":
             self._thoughts[index]["thinking"] += delta.thinking
             return ChatMessageStreamDelta(reasoning_content=delta.thinking or None)
@@ -65,9 +57,7 @@ class StreamReader:
         if block.type == "text":
             return ChatMessageStreamDelta(content=block.text) if block.text else None
         if block.type == "tool_use":
-            self._calls[index] = len(self._calls)
-            self._silent_calls.add(index)
-            return self._call_piece(index, "", name=block.name, id=block.id)
+            return self._calls.begin(index, block.name, block.id)
         if block.type == "thinking":
             self._thoughts[index] = {"type": "thinking", "thinking": block.thinking, "signature": block.signature}
             # Thoughts are parted as they are in a whole reply.
@@ -83,18 +73,7 @@ class StreamReader:
         thought = self._thoughts.pop(index, None)
         if thought is not None:
             return ChatMessageStreamDelta(provider_items=[item_of(thought)])
-        if index in self._silent_calls:
-            return self._call_piece(index, "{}")  # a call without arguments sends none
-        return None
-
-    def _call_piece(self, index: int, arguments: str, name: str = "", id: str | None = None) -> ChatMessageStreamDelta:
-        piece = ChatMessageToolCallStreamDelta(
-            index=self._calls[index],
-            id=id,
-            type="function" if id else None,
-            function=ChatMessageToolCallFunction(name=name, arguments=arguments),
-        )
-        return ChatMessageStreamDelta(tool_calls=[piece])
+        return self._calls.end(index)
 
     def _count(self, usage: Any) -> None:
         for name in _COUNTS:

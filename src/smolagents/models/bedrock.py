@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from smolagents._imports import require
-from smolagents.models.blocks import Block, json_schema_of, system_and_turns
+from smolagents.models.blocks import Block, CallPieces, json_schema_of, system_and_turns
 from smolagents.models.blocks_model import BlocksModel
 from smolagents.models.failures import is_too_long
 from smolagents.models.wire import Reader
@@ -17,7 +17,6 @@ from smolagents.types.messages import (
     ChatMessageStreamDelta,
     ChatMessageToolCall,
     ChatMessageToolCallFunction,
-    ChatMessageToolCallStreamDelta,
     MessageRole,
 )
 from smolagents.types.usage import TokenUsage
@@ -243,8 +242,7 @@ class _StreamReader:
     """Reads the events of one stream."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, int] = {}  # index of a block: position of its call
-        self._silent_calls: set[int] = set()
+        self._calls = CallPieces()
         self._thoughts: dict[int, dict[str, Any]] = {}
         self._thought_before = False
 
@@ -257,10 +255,7 @@ class _StreamReader:
             use = start["start"].get("toolUse")
             if use is None:
                 return None
-            index = start.get("contentBlockIndex", 0)
-            self._calls[index] = len(self._calls)
-            self._silent_calls.add(index)
-            return self._call_piece(index, "", name=use["name"], id=use["toolUseId"])
+            return self._calls.begin(start.get("contentBlockIndex", 0), use["name"], use["toolUseId"])
         if "contentBlockStop" in event:
             return self._stop(event["contentBlockStop"].get("contentBlockIndex", 0))
         if "messageStop" in event:
@@ -273,11 +268,7 @@ class _StreamReader:
         if "text" in delta:
             return ChatMessageStreamDelta(content=delta["text"] or None)
         if "toolUse" in delta:
-            text = delta["toolUse"].get("input")
-            if not text or index not in self._calls:
-                return None
-            self._silent_calls.discard(index)
-            return self._call_piece(index, text)
+            return self._calls.add(index, delta["toolUse"].get("input"))
         if "reasoningContent" in delta:
             return self._thought(index, delta["reasoningContent"])
         return None
@@ -305,18 +296,7 @@ class _StreamReader:
         thought = self._thoughts.pop(index, None)
         if thought:
             return ChatMessageStreamDelta(provider_items=[_item(thought)])
-        if index in self._silent_calls:
-            return self._call_piece(index, "{}")  # a call without arguments sends none
-        return None
-
-    def _call_piece(self, index: int, arguments: str, name: str = "", id: str | None = None) -> ChatMessageStreamDelta:
-        piece = ChatMessageToolCallStreamDelta(
-            index=self._calls[index],
-            id=id,
-            type="function" if id else None,
-            function=ChatMessageToolCallFunction(name=name, arguments=arguments),
-        )
-        return ChatMessageStreamDelta(tool_calls=[piece])
+        return self._calls.end(index)
 
 
 def _usage(usage: Mapping[str, Any] | None) -> TokenUsage | None:

@@ -7,15 +7,59 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smolagents.models.images import image_as_url
-from smolagents.types.messages import ChatMessage, ChatMessageToolCall, MessageRole
+from smolagents.types.messages import (
+    ChatMessage,
+    ChatMessageStreamDelta,
+    ChatMessageToolCall,
+    ChatMessageToolCallFunction,
+    ChatMessageToolCallStreamDelta,
+    MessageRole,
+)
 
-__all__ = ["Block", "calls_as_parts", "json_schema_of", "system_and_turns"]
+__all__ = ["Block", "CallPieces", "calls_as_parts", "json_schema_of", "system_and_turns"]
 
 Block = dict[str, Any]
 """A text `{"type": "text", "text"}`, an image `{"type": "image", "media_type", "data"}` with its data in base64 or
 `{"type": "image", "url"}`, a call `{"type": "tool_use", "id", "name", "input"}`, its result `{"type": "tool_result",
 "tool_use_id", "content": [blocks]}`, what the provider wants back `{"type": "provider_item", "item"}`, or a part in the
 provider's own form, passed on as it was given."""
+
+
+class CallPieces:
+    """The calls of tools in one stream, each of which is a block that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._positions: dict[int, int] = {}
+        """Of a call among the calls, by the index of its block."""
+        self._silent: set[int] = set()
+
+    def begin(self, index: int, name: str, id: str) -> ChatMessageStreamDelta:
+        """A block begins that is a call."""
+        self._positions[index] = len(self._positions)
+        self._silent.add(index)
+        return self._piece(index, "", name, id)
+
+    def add(self, index: int, arguments: str | None) -> ChatMessageStreamDelta | None:
+        """A piece of a call's arguments came."""
+        if not arguments or index not in self._positions:
+            return None
+        self._silent.discard(index)
+        return self._piece(index, arguments)
+
+    def end(self, index: int) -> ChatMessageStreamDelta | None:
+        """A block is complete, be it a call or not."""
+        if index in self._silent:
+            return self._piece(index, "{}")  # a call without arguments sends none
+        return None
+
+    def _piece(self, index: int, arguments: str, name: str = "", id: str | None = None) -> ChatMessageStreamDelta:
+        piece = ChatMessageToolCallStreamDelta(
+            index=self._positions[index],
+            id=id,
+            type="function" if id else None,
+            function=ChatMessageToolCallFunction(name=name, arguments=arguments),
+        )
+        return ChatMessageStreamDelta(tool_calls=[piece])
 
 
 def calls_as_parts(messages: Sequence[Any], with_tools: bool) -> list[Any]:
