@@ -12,6 +12,7 @@ import pytest
 
 from smolagents import ActionStep, AgentImage, CodeAgent, Tool, tool
 from smolagents.testing import ScriptedModel
+from support.picture_tools import Draw
 
 if sys.platform != "linux":
     pytest.skip("the sandbox needs Linux", allow_module_level=True)
@@ -20,16 +21,6 @@ from smolagents.executors.sandbox.confine import probe
 
 if probe().missing and not os.environ.get("CI"):
     pytest.skip(f"no sandbox here: {probe().missing[0].why}", allow_module_level=True)
-
-
-class Draw(Tool):
-    name = "draw"
-    description = "Draws a picture."
-    inputs = {"width": {"type": "integer", "description": "Its width."}}
-    output_type = "image"
-
-    def forward(self, width: int) -> Any:
-        return PIL.Image.new("RGB", (width, 3), "red")
 
 
 class Measure(Tool):

@@ -12,16 +12,7 @@ import pytest
 
 from smolagents import ActionStep, AgentAudio, AgentImage, CodeAgent, Tool, ToolCallingAgent
 from smolagents.testing import ScriptedModel, tool_call, tool_calls
-
-
-class Draw(Tool):
-    name = "draw"
-    description = "Draws a picture."
-    inputs = {"width": {"type": "integer", "description": "Its width."}}
-    output_type = "image"
-
-    def forward(self, width: int) -> Any:
-        return PIL.Image.new("RGB", (width, 3), "red")
+from support.picture_tools import Draw
 
 
 class Measure(Tool):
